@@ -1,0 +1,51 @@
+package hclspec
+
+import "time"
+
+// Lab is what *.lab.hcl files declare. Everything is a literal: a lab file has
+// no variables.
+type Lab struct {
+	Nodes  []*Nodes
+	Agent  Agent  // the defaults, then the top-level agent block
+	Faults Faults // the top-level faults block
+}
+
+// Nodes is a nodes block: a group of alike nodes.
+type Nodes struct {
+	Label     string
+	Count     int      // number of nodes; len(IDs) when ids is given
+	IDs       []string // given by hand, or nil
+	Tags      map[string]string
+	Platform  string // "Linux" unless said
+	Shell     string // the shell of Standard_Stream sessions: "sh" unless said
+	Env       map[string]string
+	Online    bool    // ping status; true unless said
+	User      string  // run as this user; "" = unprivileged when ssmrun is root
+	Isolation string  // "" | "namespace"
+	Agent     *Agent  // overrides Lab.Agent when there is an agent block
+	Faults    *Faults // overrides Lab.Faults when there is a faults block
+	Range     Range
+}
+
+// Agent is the habits of the agent that clients must live with. Each is on by
+// default and can be turned off in an agent block.
+type Agent struct {
+	Version          string        // version
+	MaxPayload       int           // max_payload = 1024: bytes of output a message
+	FirstOutputDelay time.Duration // first_output_delay = "1s": a pty's first output waits
+	Pacing           time.Duration // pacing = "1ms": pause after each message
+	UTF8             bool          // utf8 = true: output goes through the agent's UTF-8 decoder
+	DirectExec       bool          // direct_exec = true: NonInteractiveCommands has no shell
+	KillDirectChild  bool          // kill_direct_child = true: only the direct child is killed
+}
+
+// Faults is what a lab does wrong on purpose.
+type Faults struct {
+	Latency    time.Duration // latency = "25ms", one way
+	StartRate  float64       // start_rate = 3: StartSession per second before ThrottlingException; 0 = no limit
+	Drop       float64       // drop = 0.02: share of messages lost
+	Duplicate  float64       // duplicate = 0.02
+	Reorder    float64       // reorder = 0.1
+	Disconnect int           // disconnect = "every 200 messages": cut the websocket after N messages; 0 = never
+	Seed       int64
+}
