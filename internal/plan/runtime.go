@@ -17,8 +17,9 @@ func (p *Plan) Prepare(job *Job, step *Step, attempt int, facts *Facts) (Work, h
 
 // Record returns the writers for the two streams of one attempt, to be handed
 // to Judge in its Result. They keep in memory only what the step's
-// expectations, captures and assertions may need.
-func (p *Plan) Record(job *Job, step *Step) (stdout, stderr *Recording) {
+// expectations, captures and assertions may need; what is expected is worked
+// out here, so that a stream of any length can be compared as it goes by.
+func (p *Plan) Record(job *Job, step *Step, facts *Facts) (stdout, stderr *Recording) {
 	return &Recording{}, &Recording{}
 }
 
