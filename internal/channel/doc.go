@@ -1,0 +1,2 @@
+// Package channel is the Session Manager data channel, both ends.
+package channel

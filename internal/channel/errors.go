@@ -1,0 +1,94 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrClosed: this end closed the channel.
+	ErrClosed = errors.New("channel closed by this end")
+
+	// ErrSessionOver is what Config.Resume returns (or wraps) when the service
+	// says that the session has ended, so that nobody tries again.
+	ErrSessionOver = errors.New("session is over")
+
+	// ErrNotReady is what AgentConfig.Input returns when it cannot take input
+	// yet. The message is then not acknowledged, and comes again.
+	ErrNotReady = errors.New("not ready for input")
+
+	// ErrDigest marks a message whose payload does not match its digest.
+	ErrDigest = errors.New("payload does not match its digest")
+)
+
+// ExitError says that the remote command ended with an exit code other than 0.
+type ExitError struct {
+	Code int // -1: ended by a signal
+}
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
+
+// ExitMissingError says that the session ended and no exit code had arrived.
+// For session types that never send one (a pty) this is the ordinary end.
+type ExitMissingError struct {
+	// Output is the text that the service gave with channel_closed. It comes
+	// from outside: quote it before showing it.
+	Output string
+
+	// Cause is why the session ended when it was not a channel_closed: a lost
+	// connection, a *ProtocolError, a *TimeoutError, ErrClosed, an error of a
+	// writer. It may also explain a channel_closed (*UnsupportedError).
+	Cause error
+
+	// Gap says that messages MissingFrom to MissingTo (inclusive) never
+	// arrived although later ones did: output is missing.
+	Gap                    bool
+	MissingFrom, MissingTo int64
+}
+
+func (e *ExitMissingError) Error() string {
+	text := "session ended without an exit code"
+	if e.Gap {
+		text += fmt.Sprintf(", messages %d to %d are missing", e.MissingFrom, e.MissingTo)
+	}
+	if e.Output != "" {
+		text += fmt.Sprintf(": the service said %q", e.Output)
+	}
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+func (e *ExitMissingError) Unwrap() error { return e.Cause }
+
+// ProtocolError says that the other end sent what no correct peer sends. It
+// ends the session.
+type ProtocolError struct {
+	Doing string // what was read: "read message", "read handshake request"
+	Err   error
+}
+
+func (e *ProtocolError) Error() string { return e.Doing + ": " + e.Err.Error() }
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
+// UnsupportedError says that the agent asked for something in the handshake
+// that this client does not do. The agent ends such a session.
+type UnsupportedError struct {
+	Action string // the action's type, as the agent wrote it
+	Reason string
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("handshake action %q: %s", e.Action, e.Reason)
+}
+
+// TimeoutError says which wait of the session took too long.
+type TimeoutError struct {
+	Waiting string // what was waited for
+}
+
+func (e *TimeoutError) Error() string { return "timed out waiting for " + e.Waiting }
+
+// Timeout reports true, as net.Error has it.
+func (e *TimeoutError) Timeout() bool { return true }
