@@ -19,17 +19,17 @@ type Nodes struct {
 	Platform  string // "Linux" unless said
 	Shell     string // the shell of Standard_Stream sessions: "sh" unless said
 	Env       map[string]string
-	Online    bool    // ping status; true unless said
-	User      string  // run as this user; "" = unprivileged when ssmrun is root
-	Isolation string  // "" | "namespace"
+	Online    bool   // ping status; true unless said
+	User      string // run as this user; "" = unprivileged when ssmrun is root
+	Isolation string // "" | "namespace"
 
 	Units      map[string]string // units = { nginx = "active" }: systemd units the node has, and their state: active, inactive or failed
 	Files      map[string]string // files = { "etc/app.conf" = "text" }: files in the node's home directory, by relative path
 	RebootTime time.Duration     // reboot_time = "2s": how long the node is down when it reboots; 0 = 2 s
 
-	Agent     *Agent  // overrides Lab.Agent when there is an agent block
-	Faults    *Faults // overrides Lab.Faults when there is a faults block
-	Range     Range
+	Agent  *Agent  // overrides Lab.Agent when there is an agent block
+	Faults *Faults // overrides Lab.Faults when there is a faults block
+	Range  Range
 }
 
 // Agent is the habits of the agent that clients must live with. Each is on by
