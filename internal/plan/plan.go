@@ -145,6 +145,9 @@ type Job struct {
 	Kind     Kind
 	Wave     int    // from 0
 	Document string // DocumentName to send for this target
+	// SeparateOutput: that document declares separateOutputStream, so a session
+	// of the command kind asks for it.
+	SeparateOutput bool
 }
 
 // Step is a declared step of a session instance.
