@@ -165,5 +165,3 @@ func stepName(index int, step string) string {
 func attemptName(base string, attempt int) string {
 	return fmt.Sprintf("%s.attempt%d", base, attempt)
 }
-
-var attemptSuffix = regexp.MustCompile(`\.attempt[0-9]+$`)
