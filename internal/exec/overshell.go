@@ -1,0 +1,236 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ssmrun/ssmrun/internal/channel"
+	"github.com/ssmrun/ssmrun/internal/outcome"
+	"github.com/ssmrun/ssmrun/internal/plan"
+	"github.com/ssmrun/ssmrun/internal/shell"
+)
+
+// shellClient is the step server over the one session of a shell-kind job.
+type shellClient struct {
+	*shell.Client
+	session *openSession
+	watched chan struct{} // closed when the watching goroutine has ended
+}
+
+// overShell runs an attempt through the step server of the job's session, which
+// is started by the first step that needs it.
+func (a *attempt) overShell(ctx context.Context) ending {
+	client, e := a.client(ctx)
+	if client == nil {
+		e.silent = true // no step_start: the command was not to leave yet
+		return e
+	}
+	if isClosed(client.session.Done()) {
+		return ending{outcome: outcome.Unreachable, why: "the session ended before the step was sent: " + endOf(client.session.Session), silent: true}
+	}
+	if e, ok := a.commence(); !ok {
+		return e
+	}
+	ctx, release := attemptLimits(ctx, a.step, a.first)
+	defer release()
+	result, err := client.Run(ctx, a.shellStep(), a.out.stdout, a.out.stderr)
+	if err == nil {
+		return a.ended(ctx, result)
+	}
+	a.closeShell()
+	return a.lost(ctx, err)
+}
+
+// ended is the end of an attempt whose end was seen.
+func (a *attempt) ended(ctx context.Context, result shell.Result) ending {
+	code := result.ExitCode
+	e := ending{result: plan.Result{
+		ExitCode: &code,
+		Signal:   result.Signal,
+		Duration: result.Duration,
+		Verified: result.Verified(),
+	}}
+	if e.result.Duration <= 0 {
+		e.result.Duration = time.Since(a.began)
+	}
+	if !result.Cancelled {
+		return e
+	}
+	o, why := stoppedAs(ctx)
+	if result.Escaped {
+		why += "; something of it still runs on the target"
+	}
+	e.why = why
+	if o == outcome.TimedOut {
+		e.result.TimedOut = true
+	} else {
+		e.outcome = o
+	}
+	return e
+}
+
+// lost is the end of an attempt whose end was not seen.
+func (a *attempt) lost(ctx context.Context, err error) ending {
+	var refused *shell.RefusedError
+	if errors.As(err, &refused) {
+		if a.shell == nil && ctx.Err() != nil {
+			o, why := stoppedAs(ctx)
+			return ending{outcome: o, why: why + " before it was sent"}
+		}
+		return ending{outcome: outcome.Failed, why: refused.Error()}
+	}
+	why := err.Error()
+	if ctx.Err() != nil {
+		_, cause := stoppedAs(ctx)
+		why = cause + ", and then its end was not seen: " + why
+	}
+	return ending{outcome: outcome.Unknown, why: why}
+}
+
+func (a *attempt) shellStep() shell.Step {
+	env := make([]shell.EnvVar, len(a.work.Env))
+	for i, v := range a.work.Env {
+		env[i] = shell.EnvVar(v)
+	}
+	return shell.Step{
+		Script: a.work.Script,
+		Shell:  a.work.Shell,
+		Args:   a.work.Args,
+		Env:    env,
+		Dir:    a.work.Dir,
+		User:   a.work.User,
+		Stdin:  a.work.Stdin,
+		Grace:  grace,
+	}
+}
+
+// client returns the step server, booting it over a new session when there is
+// none. When it is nil the ending says why.
+func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
+	if a.shell != nil {
+		return a.shell, ending{}
+	}
+	if !a.step.Finally {
+		c, release := a.Brake.untilStop(ctx)
+		defer release()
+		ctx = c
+	}
+	input := &lateWriter{}
+	client := &shellClient{Client: shell.New(input, shell.Options{}), watched: make(chan struct{})}
+	session, err := a.startSession(ctx, a.call(nil), Streams{Stdout: client, Stderr: client})
+	if err != nil {
+		return nil, a.notOpened(ctx, err)
+	}
+	input.session.Store(session.Session)
+	client.session = session
+	a.shell = client // from here on closeShell ends the session
+	go client.watch(a.cut)
+
+	info, err := a.boot(ctx, client)
+	if err != nil {
+		a.closeShell()
+		return nil, a.notOpened(ctx, err)
+	}
+	a.ready(session, info.Shell)
+	return client, ending{}
+}
+
+// boot waits for the channel and then for the step server, each with its own
+// deadline. No command leaves before it has answered.
+func (a *attempt) boot(ctx context.Context, client *shellClient) (shell.Info, error) {
+	opened, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := client.session.Ready(opened); err != nil {
+		if ctx.Err() == nil && opened.Err() != nil {
+			err = fmt.Errorf("the channel was not ready after %s", readyTimeout)
+		}
+		return shell.Info{}, err
+	}
+	answered, cancel := context.WithTimeout(ctx, bootTimeout)
+	defer cancel()
+	info, err := client.Boot(answered)
+	if err == nil {
+		return info, nil
+	}
+	if ctx.Err() == nil && answered.Err() != nil {
+		err = fmt.Errorf("no shell answered within %s: %w", bootTimeout, err)
+	}
+	if screen := strings.TrimSpace(client.Screen()); screen != "" {
+		err = fmt.Errorf("%w; the session showed: %q", err, lastRunes(screen, 400))
+	}
+	return shell.Info{}, err
+}
+
+// watch tells the step client of the session's end. After a cut it gives the
+// session cutGrace to end, then the client is told that nothing more comes. It
+// ends with the session.
+func (c *shellClient) watch(cut context.Context) {
+	defer close(c.watched)
+	select {
+	case <-c.session.Done():
+	case <-cut.Done():
+		timer := time.NewTimer(cutGrace)
+		defer timer.Stop()
+		select {
+		case <-c.session.Done():
+		case <-timer.C:
+			c.Lost(errors.New("interrupted"))
+			<-c.session.Done() // closeShell sees to it
+			return
+		}
+	}
+	c.Lost(sessionEnd(c.session.Session))
+}
+
+// sessionEnd is why a session ended; it has to be over.
+func sessionEnd(s *channel.Session) error {
+	if err := s.Wait(context.Background()); err != nil {
+		return err
+	}
+	return errors.New("the session ended")
+}
+
+func endOf(s *channel.Session) string { return sessionEnd(s).Error() }
+
+// closeShell ends the job's session, if it has one. A shell that is still there
+// is told first, so that it cleans up after itself.
+func (j *jobRun) closeShell() {
+	c := j.shell
+	if c == nil {
+		return
+	}
+	j.shell = nil
+	if !isClosed(c.session.Done()) && j.cut.Err() == nil && j.result.Outcome != outcome.Unknown {
+		give := time.AfterFunc(quitTimeout, func() { _ = c.session.Close() })
+		if c.Quit() == nil {
+			<-c.session.Done()
+		}
+		give.Stop()
+	}
+	j.endSession(c.session)
+	<-c.watched
+}
+
+// lateWriter is a session's input that can be named before the session exists.
+type lateWriter struct {
+	session atomic.Pointer[channel.Session]
+}
+
+func (w *lateWriter) Write(p []byte) (int, error) {
+	s := w.session.Load()
+	if s == nil {
+		return 0, io.ErrClosedPipe
+	}
+	return s.Write(p)
+}
+
+// lastRunes keeps the last n characters.
+func lastRunes(s string, n int) string {
+	r := []rune(s)
+	return string(r[max(0, len(r)-n):])
+}

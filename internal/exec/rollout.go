@@ -1,0 +1,198 @@
+package exec
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ssmrun/ssmrun/internal/outcome"
+	"github.com/ssmrun/ssmrun/internal/plan"
+)
+
+// phase of a rollout.
+type phase int
+
+const (
+	waiting phase = iota // for the sessions it depends on
+	going                // a wave runs
+	resting              // between waves: a pause, or a question
+	ended
+)
+
+// rollout is the state of one session's jobs. It decides nothing about time and
+// starts nothing; the coordinator does.
+type rollout struct {
+	session *plan.Session
+	brake   *Brake
+	waits   int        // sessions it depends on that have not ended
+	next    []*rollout // sessions that depend on it
+
+	phase        phase
+	wave         int // from 0
+	queue        jobQueue
+	running      int
+	starts       startPlaces
+	failures     int
+	waveOutcomes map[outcome.Outcome]int // of the current wave
+	// blocked is why sessions that depend on this one are skipped, "" when
+	// they are not.
+	blocked string
+}
+
+func newRollout(s *plan.Session) *rollout {
+	return &rollout{
+		session:      s,
+		brake:        newBrake(),
+		starts:       newStartPlaces(s.Jobs, s.Rollout.MaxParallel),
+		waveOutcomes: map[outcome.Outcome]int{},
+	}
+}
+
+// waveJobs returns the jobs of a wave. A rollout without waves has one.
+func (ro *rollout) waveJobs(wave int) []*plan.Job {
+	waves := ro.session.Rollout.Waves
+	if len(waves) == 0 {
+		return ro.session.Jobs
+	}
+	from := 0
+	if wave > 0 {
+		from = waves[wave-1]
+	}
+	return ro.session.Jobs[from:waves[wave]]
+}
+
+func (ro *rollout) waves() int { return max(1, len(ro.session.Rollout.Waves)) }
+
+// fill makes the wave's jobs ready to be taken.
+func (ro *rollout) fill(wave int) {
+	ro.phase, ro.wave = going, wave
+	ro.queue = newJobQueue(ro.waveJobs(wave))
+	ro.waveOutcomes = map[outcome.Outcome]int{}
+}
+
+// take removes and returns the job that is to start next, or nil when none may.
+func (ro *rollout) take(runWide startPlaces) *plan.Job {
+	limit := ro.session.Rollout.MaxParallel
+	if ro.phase != going || limit > 0 && ro.running >= limit {
+		return nil
+	}
+	return ro.queue.take(func(provider string) bool {
+		return runWide.free(provider) && ro.starts.free(provider)
+	})
+}
+
+// count notes a job that ran.
+func (ro *rollout) count(job *plan.Job, result JobResult) {
+	ro.waveOutcomes[result.Outcome]++
+	if result.Outcome.CountsAgainstBudget() {
+		ro.failures++
+	}
+	if result.Outcome != outcome.Skipped { // a job that skips itself holds nobody up
+		ro.block(job, result.Outcome)
+	}
+}
+
+func (ro *rollout) block(job *plan.Job, o outcome.Outcome) {
+	if o != outcome.Passed && ro.blocked == "" {
+		ro.blocked = fmt.Sprintf("%s, which it depends on, ended %s", job.Address, o)
+	}
+}
+
+func (ro *rollout) overBudget() bool {
+	budget := ro.session.Rollout.MaxFailures
+	return budget >= 0 && ro.failures > budget
+}
+
+// jobQueue has the jobs of a wave that wait, in order, one line for each
+// provider: a line whose provider cannot start more does not hold the others up.
+type jobQueue struct{ lines []queueLine }
+
+type queueLine struct {
+	provider string
+	jobs     []queuedJob
+}
+
+type queuedJob struct {
+	position int
+	job      *plan.Job
+}
+
+func newJobQueue(jobs []*plan.Job) jobQueue {
+	var q jobQueue
+	index := map[string]int{}
+	for position, j := range jobs {
+		at, ok := index[j.Target.Provider]
+		if !ok {
+			at = len(q.lines)
+			index[j.Target.Provider] = at
+			q.lines = append(q.lines, queueLine{provider: j.Target.Provider})
+		}
+		q.lines[at].jobs = append(q.lines[at].jobs, queuedJob{position, j})
+	}
+	return q
+}
+
+func (q *jobQueue) Len() int {
+	n := 0
+	for _, l := range q.lines {
+		n += len(l.jobs)
+	}
+	return n
+}
+
+// take removes and returns the first job whose provider may start one.
+func (q *jobQueue) take(free func(provider string) bool) *plan.Job {
+	best := -1
+	for i, l := range q.lines {
+		if len(l.jobs) == 0 || !free(l.provider) {
+			continue
+		}
+		if best < 0 || l.jobs[0].position < q.lines[best].jobs[0].position {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	job := q.lines[best].jobs[0].job
+	q.lines[best].jobs = q.lines[best].jobs[1:]
+	return job
+}
+
+// rest removes and returns all jobs that wait, in order.
+func (q *jobQueue) rest() []*plan.Job {
+	var all []queuedJob
+	for _, l := range q.lines {
+		all = append(all, l.jobs...)
+	}
+	q.lines = nil
+	slices.SortFunc(all, func(a, b queuedJob) int { return a.position - b.position })
+	jobs := make([]*plan.Job, len(all))
+	for i, a := range all {
+		jobs[i] = a.job
+	}
+	return jobs
+}
+
+// startPlaces bounds how many jobs of each provider may wait for their session
+// at a time, where there are several: a throttled account must not take every
+// place there is. The zero limit is none.
+type startPlaces struct {
+	limit int
+	taken map[string]int
+}
+
+func newStartPlaces(jobs []*plan.Job, parallel int) startPlaces {
+	providers := map[string]bool{}
+	for _, j := range jobs {
+		providers[j.Target.Provider] = true
+	}
+	p := startPlaces{taken: map[string]int{}}
+	if len(providers) > 1 && parallel > 0 {
+		p.limit = max(1, parallel/len(providers))
+	}
+	return p
+}
+
+func (p startPlaces) free(provider string) bool { return p.limit == 0 || p.taken[provider] < p.limit }
+func (p startPlaces) take(provider string)      { p.taken[provider]++ }
+func (p startPlaces) give(provider string)      { p.taken[provider]-- }

@@ -1,0 +1,236 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ssmrun/ssmrun/internal/event"
+	"github.com/ssmrun/ssmrun/internal/outcome"
+	"github.com/ssmrun/ssmrun/internal/plan"
+)
+
+// DefaultParallelism is how many jobs run at a time, over all sessions, when
+// Options does not say. A rollout's max_parallel narrows it.
+const DefaultParallelism = 1000
+
+// Options is what Run needs besides the plan.
+type Options struct {
+	RunID     string
+	StartedAt time.Time // run.started_at; the zero value means now
+
+	Log      *event.Log      // required
+	Redactor *event.Redactor // required: every secret is added before it is used
+	Starter  Starter         // required unless Runner is set
+	Outputs  Outputs         // nil: output is judged and counted, not kept
+	Approve  Approve         // nil: every question is refused
+	Runner   JobRunner       // nil: jobs run over sessions of Starter
+
+	Parallelism int             // jobs at a time; 0 = DefaultParallelism
+	Stopping    <-chan struct{} // closed by the first Ctrl-C; nil: never
+
+	// Announce is the run_start event. Run sets its number of jobs.
+	Announce event.RunStart
+}
+
+// Summary is how a run ended.
+type Summary struct {
+	Tally      outcome.Tally
+	Conclusion plan.Conclusion
+	Facts      *plan.Facts
+	Duration   time.Duration
+	// Orphans: StartSession was called for a session whose id is not known. The
+	// caller should look for sessions whose reason names this run.
+	Orphans bool
+	// Open has the sessions whose end could not be confirmed.
+	Open []OpenSession
+}
+
+// OpenSession is a session that TerminateSession was not able to end.
+type OpenSession struct {
+	Provider, ID, Job string
+	Err               error
+}
+
+// ExitCode is what the process owes its caller for this run.
+func (s *Summary) ExitCode() int { return s.Tally.ExitCode() }
+
+// Run runs the plan and returns when every job has ended, the checks and
+// outputs were concluded and run_summary is durable. That jobs fail is no
+// error: it is in the Summary, which is never nil.
+//
+// Closing opts.Stopping stops the run: no session and no further step starts,
+// running steps finish, finally steps run. Cancelling ctx cuts it: running
+// steps get seconds to end, then are unknown, and every session is terminated.
+//
+// The error says that the run could not be recorded as it has to be, or not
+// concluded: the log or the output files could not be written. Nothing starts
+// after that.
+func Run(ctx context.Context, p *plan.Plan, opts Options) (*Summary, error) {
+	r := newRun(p, opts)
+	if err := r.check(); err != nil {
+		return r.summary(), err
+	}
+	announce := r.opts.Announce
+	announce.Jobs = r.jobs()
+	if err := r.log.Commit(announce); err != nil {
+		return r.summary(), fmt.Errorf("record the run's start: %w", err)
+	}
+	newCoordinator(ctx, r).loop()
+	return r.conclude()
+}
+
+// run is what the parts of one execution share.
+type run struct {
+	plan   *plan.Plan
+	opts   Options
+	log    *event.Log
+	facts  *plan.Facts
+	runner JobRunner
+	began  time.Time
+
+	tally   outcome.Tally // the coordinator's
+	orphans bool          // the coordinator's
+
+	// failing is closed when err is set.
+	failing chan struct{}
+
+	mu sync.Mutex // protects what follows
+	// err is the first internal failure.
+	err     error
+	refused bool
+	open    []OpenSession
+	// asking serialises questions to the operator.
+	asking sync.Mutex
+}
+
+func newRun(p *plan.Plan, opts Options) *run {
+	if opts.StartedAt.IsZero() {
+		opts.StartedAt = time.Now()
+	}
+	if opts.Parallelism <= 0 {
+		opts.Parallelism = DefaultParallelism
+	}
+	r := &run{
+		plan:    p,
+		opts:    opts,
+		log:     opts.Log,
+		facts:   newFacts(p, opts),
+		runner:  opts.Runner,
+		began:   time.Now(),
+		tally:   outcome.Tally{Jobs: map[outcome.Outcome]int{}},
+		failing: make(chan struct{}),
+	}
+	if r.runner == nil {
+		r.runner = &sessionRunner{run: r}
+	}
+	return r
+}
+
+// newFacts has an entry for every job from the start, so that the map itself is
+// never written while jobs read it.
+func newFacts(p *plan.Plan, opts Options) *plan.Facts {
+	facts := &plan.Facts{RunID: opts.RunID, StartedAt: opts.StartedAt, Jobs: map[string]*plan.JobFacts{}}
+	for _, s := range p.Sessions {
+		for _, j := range s.Jobs {
+			facts.Jobs[j.Address] = &plan.JobFacts{Steps: make(map[string]*plan.StepFacts, len(s.Steps)+len(s.Finally))}
+		}
+	}
+	return facts
+}
+
+// check refuses what this version cannot run, before anything is started.
+func (r *run) check() error {
+	if r.opts.Runner != nil {
+		return nil
+	}
+	if r.opts.Starter == nil {
+		return errors.New("run plan: no way to start sessions")
+	}
+	for _, s := range r.plan.Sessions {
+		for _, j := range s.Jobs {
+			if k := jobKind(j); k != plan.KindShell && k != plan.KindCommand {
+				return fmt.Errorf("run %s: sessions of kind %s cannot be run", j.Address, k)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) jobs() int {
+	n := 0
+	for _, s := range r.plan.Sessions {
+		n += len(s.Jobs)
+	}
+	return n
+}
+
+// fail records an internal failure: nothing more is to start.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	first := r.err == nil
+	if first {
+		r.err = err
+	}
+	r.mu.Unlock()
+	if first {
+		close(r.failing)
+	}
+}
+
+func (r *run) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// commit records facts durably, or fails the run.
+func (r *run) commit(facts ...event.Fact) error {
+	err := r.log.Commit(facts...)
+	if err != nil {
+		r.fail(fmt.Errorf("record the run: %w", err))
+	}
+	return err
+}
+
+// ask puts a question to the operator and records the answer. No answer is no.
+func (r *run) ask(ctx context.Context, address, question string) (approved bool, why string) {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if ctx.Err() != nil {
+		return false, "stopped before it was asked"
+	}
+	if r.opts.Approve == nil {
+		why = "there is nobody to ask"
+	} else {
+		yes, err := r.opts.Approve(ctx, question)
+		switch {
+		case ctx.Err() != nil:
+			return false, "stopped while it was asked"
+		case err != nil:
+			why = "asking: " + err.Error()
+		case yes:
+			approved = true
+		default:
+			why = "refused"
+		}
+	}
+	if !approved {
+		r.mu.Lock()
+		r.refused = true
+		r.mu.Unlock()
+	}
+	if r.commit(event.Approval{Address: address, Question: question, Approved: approved}) != nil {
+		return false, "the answer could not be recorded"
+	}
+	return approved, why
+}
+
+// left notes a session that could not be terminated.
+func (r *run) left(s OpenSession) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open = append(r.open, s)
+}

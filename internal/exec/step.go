@@ -1,0 +1,221 @@
+package exec
+
+import (
+	"context"
+	"time"
+
+	"github.com/ssmrun/ssmrun/internal/event"
+	"github.com/ssmrun/ssmrun/internal/outcome"
+	"github.com/ssmrun/ssmrun/internal/plan"
+)
+
+// ending is how an attempt ended.
+type ending struct {
+	result  plan.Result     // to be judged, when outcome is ""
+	outcome outcome.Outcome // otherwise the verdict: there is nothing to judge
+	why     string
+	// silent: no intent was recorded, so nothing is recorded of the end.
+	silent bool
+}
+
+// stepEnd is how a step ended, or its attempt.
+type stepEnd struct {
+	outcome outcome.Outcome
+	why     string
+	retry   bool // another attempt is due
+}
+
+// runStep makes the attempts at a step and returns how it ended.
+func (j *jobRun) runStep(ctx context.Context, step *plan.Step) stepEnd {
+	began := time.Now()
+	var last stepEnd
+	for attempt := 1; ; attempt++ {
+		end := j.attempt(ctx, step, attempt, began)
+		if attempt > 1 && neverRan(end.outcome) {
+			// That this attempt did not run does not undo the ones before.
+			end.outcome = outcome.Worse(last.outcome, end.outcome)
+			end.why = last.why + "; then: " + end.why
+		}
+		if !end.retry || !j.delay(ctx, step, attempt+1) {
+			return end
+		}
+		last = end
+	}
+}
+
+func neverRan(o outcome.Outcome) bool {
+	return o == outcome.NotStarted || o == outcome.Unreachable || o == outcome.Cancelled
+}
+
+// delay waits before an attempt and reports whether it may be made.
+func (j *jobRun) delay(ctx context.Context, step *plan.Step, attempt int) bool {
+	if !step.Finally {
+		c, release := j.Brake.untilStop(ctx)
+		defer release()
+		ctx = c
+	}
+	return sleep(ctx, step.Retry.DelayBefore(attempt))
+}
+
+// attempt is one try at a step.
+type attempt struct {
+	*jobRun
+	step   *plan.Step
+	number int
+	first  time.Time // when the first attempt began
+	work   plan.Work
+	out    *stepOutput
+	began  time.Time
+}
+
+func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first time.Time) stepEnd {
+	a := &attempt{jobRun: j, step: step, number: number, first: first}
+	work, diags := j.plan.Prepare(j.Job, step, number, j.Facts)
+	j.opts.Redactor.Add(work.Conceal...)
+	a.work = work
+	facts := diagnosticFacts(stepAddress(j.Job, step), diags)
+	switch {
+	case diags.HasErrors():
+		j.begun = true
+		return a.record(ending{outcome: outcome.Failed, why: firstError(diags)}, false, facts...)
+	case work.Skip:
+		return a.record(ending{outcome: outcome.Skipped, why: work.Why}, false, facts...)
+	}
+	j.log.Emit(facts...)
+	return a.finish(ctx, a.perform(ctx))
+}
+
+// needsSession reports whether a step has anything to send to the target.
+func needsSession(step *plan.Step) bool {
+	switch step.Action {
+	case plan.ActionWait, plan.ActionApprove, plan.ActionLocalCommand:
+		return false
+	}
+	return true
+}
+
+func (a *attempt) perform(ctx context.Context) ending {
+	switch {
+	case a.step.Action == plan.ActionWait:
+		return a.wait(ctx)
+	case a.step.Action == plan.ActionApprove:
+		return a.approve(ctx)
+	case a.step.Action == plan.ActionLocalCommand:
+		return a.local(ctx)
+	case jobKind(a.Job) == plan.KindCommand:
+		return a.overCommand(ctx)
+	default:
+		return a.overShell(ctx)
+	}
+}
+
+// open makes the place for the output. Without one the step does not start:
+// what it says would be lost.
+func (a *attempt) open() error {
+	out, err := a.openOutput(a.Job, a.step, a.number)
+	if err != nil {
+		a.fail(err)
+		return err
+	}
+	a.out = out
+	return nil
+}
+
+// intent is step_start.
+func (a *attempt) intent() event.Fact {
+	return event.StepStart{
+		Step:       stepIdent(a.Job, a.step, a.number),
+		Command:    a.work.Display,
+		Idempotent: a.step.Idempotent,
+	}
+}
+
+// commence opens the output, records the intent, and lets the clocks run.
+func (a *attempt) commence() (ending, bool) {
+	if err := a.open(); err != nil {
+		return ending{outcome: outcome.NotStarted, why: err.Error(), silent: true}, false
+	}
+	if err := a.commit(a.intent()); err != nil {
+		return ending{outcome: outcome.NotStarted, why: "its start could not be recorded", silent: true}, false
+	}
+	a.begin()
+	return ending{}, true
+}
+
+// begin notes that the work itself begins now.
+func (a *attempt) begin() {
+	a.begun = true
+	a.began = time.Now()
+	a.startClock()
+}
+
+// finish closes the output, judges what came back, and records it.
+func (a *attempt) finish(ctx context.Context, e ending) stepEnd {
+	if a.out != nil {
+		if err := a.out.close(); err != nil {
+			a.fail(err)
+		}
+	}
+	if e.silent {
+		return stepEnd{outcome: e.outcome, why: e.why}
+	}
+	if e.outcome != "" {
+		again := e.outcome == outcome.Unknown && a.step.Idempotent && a.mayRetry(ctx)
+		return a.record(e, again)
+	}
+	e.result.Attempt = a.number
+	e.result.Stdout, e.result.Stderr = a.out.stdout.recording, a.out.stderr.recording
+	verdict := a.plan.Judge(a.Job, a.step, a.Facts, e.result)
+	a.opts.Redactor.Add(verdict.Conceal...)
+	e.outcome = verdict.Outcome
+	if e.outcome != outcome.Passed && e.why == "" {
+		e.why = complaint(verdict)
+	}
+	facts := diagnosticFacts(stepAddress(a.Job, a.step), verdict.Diagnostics)
+	facts = append(facts, a.expectations(verdict)...)
+	facts = append(facts, a.captures(verdict)...)
+	a.own.Steps[a.step.Label] = &plan.StepFacts{Captures: verdict.Captures}
+	return a.record(e, verdict.Retry && a.mayRetry(ctx), facts...)
+}
+
+// mayRetry reports whether there is an attempt left, and the time for it.
+func (a *attempt) mayRetry(ctx context.Context) bool {
+	r := a.step.Retry
+	if a.number >= r.Attempts || ctx.Err() != nil {
+		return false
+	}
+	if _, stopped := a.stopped(); stopped && !a.step.Finally {
+		return false
+	}
+	return r.Within <= 0 || time.Since(a.first)+r.DelayBefore(a.number+1) < r.Within
+}
+
+// record makes the end of an attempt durable, after the given facts.
+func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
+	duration := e.result.Duration
+	if duration == 0 && !a.began.IsZero() {
+		duration = time.Since(a.began)
+	}
+	complete := event.StepComplete{
+		Step:       stepIdent(a.Job, a.step, a.number),
+		Outcome:    e.outcome,
+		ExitCode:   e.result.ExitCode,
+		Signal:     e.result.Signal,
+		DurationMS: duration.Milliseconds(),
+		Verified:   e.result.Verified,
+		Final:      !retry,
+		Why:        e.why,
+	}
+	if a.out != nil {
+		complete.StdoutBytes, complete.StdoutKept = a.out.stdout.counts()
+		complete.StderrBytes, complete.StderrKept = a.out.stderr.counts()
+	}
+	own := a.own.Steps[a.step.Label]
+	if own == nil {
+		own = &plan.StepFacts{}
+	}
+	own.Outcome, own.ExitCode, own.Duration, own.Attempt = e.outcome, e.result.ExitCode, duration, a.number
+	a.own.Steps[a.step.Label] = own
+	_ = a.commit(append(facts, complete)...) // a failure stops the run before the next step
+	return stepEnd{outcome: e.outcome, why: e.why, retry: retry}
+}
