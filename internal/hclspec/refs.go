@@ -67,13 +67,13 @@ func indexKey(key cty.Value) (string, bool) {
 // Joined as text, the values of the parts are the value of the template.
 func TemplateParts(expr Expression) ([]Expression, bool) {
 	for {
-		switch e := expr.(type) {
+		switch e := unwrapped(expr).(type) {
 		case *hclsyntax.ParenthesesExpr:
 			expr = e.Expression
 		case *hclsyntax.TemplateExpr:
 			parts := make([]Expression, len(e.Parts))
 			for i, part := range e.Parts {
-				parts[i] = part
+				parts[i] = bounded{part}
 			}
 			return parts, true
 		default:
@@ -82,11 +82,25 @@ func TemplateParts(expr Expression) ([]Expression, bool) {
 	}
 }
 
+func unwrapped(expr Expression) Expression {
+	if expr == nil {
+		return nil
+	}
+	return hcl.UnwrapExpression(expr)
+}
+
 // ListElements returns the elements of a list the author wrote out, such as
 // [a, b], and false when the expression is anything else.
 func ListElements(expr Expression) ([]Expression, bool) {
-	elements, diags := hcl.ExprList(expr)
-	return elements, !diags.HasErrors()
+	tuple, ok := unwrapped(expr).(*hclsyntax.TupleConsExpr)
+	if !ok {
+		return nil, false
+	}
+	elements := make([]Expression, len(tuple.Exprs))
+	for i, element := range tuple.Exprs {
+		elements[i] = bounded{element}
+	}
+	return elements, true
 }
 
 // MapEntry is one `key = value` of an object the author wrote out.
@@ -95,13 +109,13 @@ type MapEntry struct{ Key, Value Expression }
 // MapEntries returns the entries of an object the author wrote out, such as
 // { a = b }, and false when the expression is anything else.
 func MapEntries(expr Expression) ([]MapEntry, bool) {
-	pairs, diags := hcl.ExprMap(expr)
-	if diags.HasErrors() {
+	object, ok := unwrapped(expr).(*hclsyntax.ObjectConsExpr)
+	if !ok {
 		return nil, false
 	}
-	entries := make([]MapEntry, len(pairs))
-	for i, pair := range pairs {
-		entries[i] = MapEntry{Key: pair.Key, Value: pair.Value}
+	entries := make([]MapEntry, len(object.Items))
+	for i, item := range object.Items {
+		entries[i] = MapEntry{Key: bounded{item.KeyExpr}, Value: bounded{item.ValueExpr}}
 	}
 	return entries, true
 }

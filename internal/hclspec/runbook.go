@@ -39,6 +39,9 @@ type Runbook struct {
 type File struct {
 	Name  string
 	Bytes []byte
+
+	body hcl.Body // nil when it could not be parsed
+	nav  any      // knows what block an offset is in
 }
 
 // Settings is the ssmrun block.
@@ -86,6 +89,8 @@ type Variable struct {
 	Nullable    bool // true unless said
 	Validations []*Assertion
 	Range       Range
+
+	literal bool // a value on the command line is text, not an expression
 }
 
 // Assertion is a condition with its complaint: validation, precondition,

@@ -1,0 +1,153 @@
+package hclspec
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+)
+
+// maxFileSize bounds one file: a parser sees nothing larger.
+const maxFileSize = 4 << 20
+
+// maxFiles bounds a directory.
+const maxFiles = 1000
+
+// listFiles returns the names of dir's files that end in one of suffixes, in
+// name order. Editor backups and hidden files are left out.
+func listFiles(dir string, suffixes ...string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".") || strings.HasPrefix(name, "#") || entry.IsDir() {
+			continue
+		}
+		for _, suffix := range suffixes {
+			if strings.HasSuffix(name, suffix) {
+				names = append(names, name)
+				break
+			}
+		}
+	}
+	return names, nil
+}
+
+// readFile reads a regular file of at most maxFileSize bytes. A pipe, a device
+// or a socket is refused before it is opened.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(src) > maxFileSize {
+		return nil, fmt.Errorf("it is larger than %d MiB", maxFileSize>>20)
+	}
+	return src, nil
+}
+
+// parseFile reads, checks and parses dir/name. The returned file is nil when it
+// could not be read; its body is nil when it could not be parsed.
+func parseFile(dir, name string) (*File, hcl.Diagnostics) {
+	src, err := readFile(filepath.Join(dir, name))
+	if err != nil {
+		return nil, hcl.Diagnostics{complaint(wholeFile(name), "Cannot read file",
+			"%s cannot be read: %s. Make it a readable file, or remove it.", name, reason(err))}
+	}
+	return parseSource(name, src)
+}
+
+// parseSource checks and parses the bytes of a file. Names that end in .json
+// are JSON.
+func parseSource(name string, src []byte) (*File, hcl.Diagnostics) {
+	file := &File{Name: name, Bytes: src}
+	if diags := checkText(name, src); diags.HasErrors() {
+		return file, diags
+	}
+	isJSON := strings.HasSuffix(name, ".json")
+	var parsed *hcl.File
+	var diags hcl.Diagnostics
+	if isJSON {
+		if diags = prescanJSON(name, src); diags.HasErrors() {
+			return file, diags
+		}
+		parsed, diags = json.Parse(src, name)
+	} else {
+		if diags = prescan(name, src); diags.HasErrors() {
+			return file, diags
+		}
+		parsed, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		diags = explainShell(diags, src)
+	}
+	if parsed != nil && parsed.Body != nil && !(isJSON && diags.HasErrors()) {
+		file.body, file.nav = parsed.Body, parsed.Nav
+	}
+	return file, diags
+}
+
+// checkText refuses what is not UTF-8, or too large.
+func checkText(name string, src []byte) hcl.Diagnostics {
+	if len(src) > maxFileSize {
+		return hcl.Diagnostics{complaint(wholeFile(name), "File too large",
+			"%s is larger than %d MiB. Split it, or read large content with file().", name, maxFileSize>>20)}
+	}
+	if utf8.Valid(src) {
+		return nil
+	}
+	pos := hcl.InitialPos
+	for rest := src; ; {
+		r, size := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		pos.Byte += size
+		pos.Column++
+		if r == '\n' {
+			pos.Line++
+			pos.Column = 1
+		}
+		rest = rest[size:]
+	}
+	end := pos
+	end.Byte++
+	end.Column++
+	return hcl.Diagnostics{complaint(hcl.Range{Filename: name, Start: pos, End: end}, "Invalid character encoding",
+		"The file is not UTF-8 from here on. Save it as UTF-8.")}
+}
+
+func wholeFile(name string) hcl.Range {
+	return hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}
+}
+
+// reason is the message of a file error without the operation and the path,
+// which the sentence around it has.
+func reason(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}
