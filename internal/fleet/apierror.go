@@ -1,0 +1,86 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// apiCode returns AWS's error code, or "" for an error that is not AWS's.
+func apiCode(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// APIError is what AWS answered, in one line: code, message and request id.
+type APIError struct {
+	Code      string
+	Message   string
+	RequestID string
+	Hint      string // what to do, "" when there is nothing to add
+}
+
+func (e *APIError) Error() string {
+	text := e.Code
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	if e.RequestID != "" {
+		text += " [request id " + e.RequestID + "]"
+	}
+	return text
+}
+
+// explain replaces the SDK's layers of error by what AWS said, or by what went
+// wrong on the way there.
+func explain(err error) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		e := &APIError{Code: api.ErrorCode(), Message: api.ErrorMessage(), Hint: hints[api.ErrorCode()]}
+		if resp, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+			e.RequestID = resp.ServiceRequestID()
+		}
+		return e
+	}
+	if c, ok := errors.AsType[*smithy.CanceledError](err); ok {
+		return c.Err
+	}
+	if resp, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		return fmt.Errorf("answer %d that is not AWS's: %w", resp.HTTPStatusCode(), resp.Err)
+	}
+	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		return send.Err
+	}
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+// ended returns ctx's error when that is why a call failed.
+func ended(ctx context.Context, err error) error {
+	if cause := ctx.Err(); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// hints say what to do about the errors of AWS that operators meet.
+var hints = map[string]string{
+	"AccessDeniedException":       "the permissions that ssmrun needs are in docs/aws.md",
+	"AccessDenied":                "the permissions that ssmrun needs are in docs/aws.md",
+	"ExpiredTokenException":       "the credentials have expired: log in again",
+	"ExpiredToken":                "the credentials have expired: log in again",
+	"UnrecognizedClientException": "the access key is not known in this partition or region",
+	"InvalidClientTokenId":        "the access key is not known in this partition or region",
+	"InvalidSignatureException":   "check the secret key and this machine's clock",
+	"TargetNotConnected":          "the agent is not running, cannot reach ssmmessages, or its instance profile lacks the ssmmessages permissions",
+}

@@ -1,0 +1,184 @@
+package fleet
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/ssmrun/ssmrun/internal/channel"
+)
+
+// connect opens the data channel of a started session.
+func (f *Fleet) connect(ctx context.Context, p *provider, s *started, out Output) (*channel.Session, error) {
+	line := &line{f: f, p: p, id: s.id, url: s.url}
+	if err := p.checkStreamURL(s.url); err != nil {
+		return nil, err
+	}
+	return channel.Connect(ctx, channel.Config{
+		SessionID:   s.id,
+		Token:       s.token.Reveal(),
+		Dial:        line.dial,
+		Resume:      line.resume,
+		Stdout:      out.Stdout,
+		Stderr:      out.Stderr,
+		OnReconnect: out.OnReconnect,
+	})
+}
+
+// line is how a session reaches its data channel, now and after every loss of
+// the connection.
+type line struct {
+	f  *Fleet
+	p  *provider
+	id string
+
+	mu  sync.Mutex // protects what follows
+	url Secret     // of the last StartSession or ResumeSession
+}
+
+// dial opens a websocket at the stream URL exactly as AWS gave it.
+func (l *line) dial(ctx context.Context) (channel.Transport, error) {
+	l.mu.Lock()
+	address := l.url
+	l.mu.Unlock()
+	if err := l.p.checkStreamURL(address); err != nil {
+		return nil, err
+	}
+	header, err := l.p.signDataChannel(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	t, err := channel.DialWebsocket(ctx, address.Reveal(), channel.WebsocketOptions{
+		Header: header,
+		TLS:    l.f.tls,
+		Proxy:  l.f.proxy,
+	})
+	return t, scrub(err, address)
+}
+
+// resume asks for a new token. DoesNotExistException is how AWS says that the
+// session is over.
+func (l *line) resume(ctx context.Context) (string, error) {
+	out, err := l.p.ssm.ResumeSession(ctx, &ssm.ResumeSessionInput{SessionId: &l.id})
+	if apiCode(err) == "DoesNotExistException" {
+		return "", channel.ErrSessionOver
+	}
+	if err != nil {
+		return "", fmt.Errorf("resume session: %w", ended(ctx, explain(err)))
+	}
+	if u := aws.ToString(out.StreamUrl); u != "" {
+		l.mu.Lock()
+		l.url = NewSecret(u)
+		l.mu.Unlock()
+	}
+	return aws.ToString(out.TokenValue), nil
+}
+
+// streamURLError says why a token is not sent to where AWS's answer points.
+type streamURLError struct{ why string }
+
+func (e *streamURLError) Error() string {
+	return "the stream URL of the session is refused, and its token was not sent: " + e.why
+}
+
+// checkStreamURL lets a token go to the partition's ssmmessages host by wss
+// and nowhere else. Where the endpoint is overridden its own host is good too;
+// and where that is plain http on loopback, so is ws to the same port, and
+// nothing else.
+func (p *provider) checkStreamURL(address Secret) error {
+	u, err := url.Parse(address.Reveal())
+	if err != nil {
+		return &streamURLError{"it is not a URL"}
+	}
+	switch {
+	case u.User != nil:
+		return &streamURLError{"it has a user name in it"}
+	case u.Fragment != "" || u.Opaque != "" || u.Host == "":
+		return &streamURLError{"it is not of the form wss://HOST/PATH"}
+	case p.endpoint != nil && loopback(p.endpoint.Hostname()):
+		return p.checkLoopback(u)
+	case u.Scheme != "wss":
+		return &streamURLError{fmt.Sprintf("its scheme is %q, not wss", u.Scheme)}
+	case p.endpoint != nil && strings.EqualFold(u.Hostname(), p.endpoint.Hostname()):
+		return nil
+	case p.messagesHost(u):
+		return nil
+	case p.endpoint != nil:
+		return &streamURLError{fmt.Sprintf("its host is %q, which is neither the endpoint's (%s) nor AWS's", u.Host, p.endpoint.Hostname())}
+	}
+	return &streamURLError{fmt.Sprintf("its host is %q, not ssmmessages.%s", u.Host, p.domain)}
+}
+
+// checkLoopback is checkStreamURL for a service on this machine, such as the
+// lab: the same scheme, host and port. Another port is another program.
+func (p *provider) checkLoopback(u *url.URL) error {
+	scheme := "wss"
+	if p.endpoint.Scheme == "http" {
+		scheme = "ws"
+	}
+	switch {
+	case u.Scheme != scheme && u.Scheme != "wss":
+		return &streamURLError{fmt.Sprintf("its scheme is %q, and the endpoint is %s", u.Scheme, p.endpoint.Scheme)}
+	case !strings.EqualFold(u.Host, p.endpoint.Host):
+		return &streamURLError{fmt.Sprintf("its host is %q, and the endpoint's is %q", u.Host, p.endpoint.Host)}
+	}
+	return nil
+}
+
+// messagesHost reports whether a URL is at ssmmessages of the provider's region
+// and partition: the ordinary host, the one for FIPS, or the dual-stack one.
+func (p *provider) messagesHost(u *url.URL) bool {
+	if port := u.Port(); port != "" && port != "443" {
+		return false
+	}
+	hosts := []string{"ssmmessages." + p.domain, "ssmmessages-fips." + p.domain}
+	if rest, ok := strings.CutSuffix(p.domain, ".amazonaws.com"); ok {
+		hosts = append(hosts, "ssmmessages."+rest+".api.aws", "ssmmessages-fips."+rest+".api.aws")
+	}
+	return p.domain != "" && slices.Contains(hosts, strings.ToLower(u.Hostname()))
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// emptyHash is the SHA-256 of nothing: an upgrade request has no body.
+var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
+
+// signDataChannel returns the headers that sign the upgrade request, or none.
+// Plugins from 1.2.688 on sign it for the service ssmmessages. "auto" does not:
+// AWS takes unsigned requests, as every older plugin makes them.
+func (p *provider) signDataChannel(ctx context.Context, address Secret) (http.Header, error) {
+	if p.SignDataChannel != "on" {
+		return nil, nil
+	}
+	creds, err := p.cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, explainCredentials(err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.Reveal(), nil)
+	if err != nil {
+		return nil, errors.New("sign the data channel: the stream URL is not a URL")
+	}
+	if err := v4.NewSigner().SignHTTP(ctx, creds, req, emptyHash, "ssmmessages", p.Region, time.Now()); err != nil {
+		return nil, fmt.Errorf("sign the data channel: %w", scrub(err, address))
+	}
+	return req.Header, nil
+}

@@ -1,0 +1,182 @@
+package fleet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"github.com/ssmrun/ssmrun/internal/plan"
+)
+
+// provider is one provider block, opened.
+type provider struct {
+	plan.Provider
+	cfg      aws.Config
+	ssm      *ssm.Client
+	tagging  *resourcegroupstaggingapi.Client
+	endpoint *url.URL // set when the SSM endpoint was overridden
+	domain   string   // REGION.amazonaws.com, or what the partition has for it
+	keyedBy  string   // what tells its credentials from others', for pacing
+
+	inventory   inventory
+	terminating chan struct{} // one slot for each call to TerminateSession
+	documents   memo[plan.Document]
+
+	mu           sync.Mutex // protects what follows
+	caller       caller
+	asked        bool              // caller was asked for, with or without success
+	sessionTypes map[string]string // of documents that were read
+}
+
+// provider returns an opened provider.
+func (f *Fleet) provider(key string) (*provider, error) {
+	if p, ok := f.providers[key]; ok {
+		return p, nil
+	}
+	return nil, fmt.Errorf("provider %s is not open", key)
+}
+
+// openProvider loads one provider's configuration and gets its credentials.
+func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider, error) {
+	cfg, err := f.load(ctx, spec)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", spec.Key, err)
+	}
+	cfg.HTTPClient = f.client
+	cfg.Retryer = newRetryer
+	p := &provider{
+		Provider:     spec,
+		cfg:          cfg,
+		sessionTypes: map[string]string{},
+		terminating:  make(chan struct{}, terminators),
+	}
+	p.Region = cfg.Region
+	var override *string
+	if f.opts.EndpointURL != "" {
+		override = &f.opts.EndpointURL
+	}
+	p.ssm = ssm.NewFromConfig(cfg, func(o *ssm.Options) {
+		o.BaseEndpoint = cmp.Or(override, o.BaseEndpoint)
+	})
+	p.tagging = resourcegroupstaggingapi.NewFromConfig(cfg, func(o *resourcegroupstaggingapi.Options) {
+		o.BaseEndpoint = cmp.Or(override, o.BaseEndpoint)
+	})
+	p.inventory.init(p)
+	if err := p.locate(ctx); err != nil {
+		return nil, fmt.Errorf("provider %s: %w", spec.Key, err)
+	}
+	if !f.opts.NoSignRequest {
+		creds, err := cfg.Credentials.Retrieve(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("provider %s: %w", spec.Key, explainCredentials(err))
+		}
+		p.caller.account = creds.AccountID
+	}
+	if f.opts.Isolated {
+		p.asked = true // there is nobody else to ask
+	}
+	p.keyedBy = fmt.Sprintf("profile=%q role=%q static=%t",
+		cmp.Or(spec.Profile, f.opts.Profile), spec.RoleARN, f.opts.Static != nil)
+	return p, nil
+}
+
+// locate finds out where the provider's data channels may be.
+func (p *provider) locate(ctx context.Context) error {
+	if base := p.ssm.Options().BaseEndpoint; base != nil {
+		u, err := url.Parse(*base)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return errors.New("endpoint URL: want http:// or https:// and a host")
+		}
+		p.endpoint = u
+	}
+	domain, err := partitionDomain(ctx, p.Region)
+	if err != nil && p.endpoint == nil {
+		return fmt.Errorf("region %q: %w", p.Region, err)
+	}
+	p.domain = domain
+	return nil
+}
+
+// newRetryer is for every call but StartSession. The tries are many and the
+// SDK's own budget of retries is off: a run that ends a thousand sessions is
+// throttled a lot, and each of them has to be told all the same.
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = 10
+		o.MaxBackoff = 10 * time.Second
+		o.RateLimiter = ratelimit.None
+	})
+}
+
+// Open loads the configuration and the credentials of every provider. Nothing
+// else is asked of AWS. An error names the provider and what to set; ctx bounds
+// what credentials need (a role to assume, a metadata service to ask). Without
+// providers the default one, "aws", is opened.
+func (f *Fleet) Open(ctx context.Context, providers []plan.Provider) error {
+	if len(providers) == 0 {
+		providers = []plan.Provider{{Key: "aws"}}
+	}
+	if f.client == nil {
+		if err := f.openTransport(ctx, providers); err != nil {
+			return err
+		}
+	}
+	opened := map[string]*provider{}
+	var errs []error
+	for _, spec := range providers {
+		p, err := f.openProvider(ctx, spec)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		opened[spec.Key] = p
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	f.providers = opened
+	return nil
+}
+
+// openTransport makes the one HTTP client.
+func (f *Fleet) openTransport(ctx context.Context, specs []plan.Provider) error {
+	if f.proxy == nil {
+		f.proxy = http.ProxyFromEnvironment
+	}
+	if f.opts.Isolated {
+		f.proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	}
+	conf, err := trust(f.opts.NoVerifySSL, f.bundles(ctx, specs)...)
+	if err != nil {
+		return err
+	}
+	if f.opts.NoVerifySSL {
+		f.logger.Warn("TLS certificates are not verified: anybody on the way can take over sessions")
+	}
+	f.tls = conf
+	f.transport = f.newTransport(conf)
+	f.client = f.newClient(f.transport)
+	return nil
+}
+
+// sorted returns the opened providers by key.
+func (f *Fleet) sorted() []*provider {
+	var ps []*provider
+	for _, p := range f.providers {
+		ps = append(ps, p)
+	}
+	slices.SortFunc(ps, func(a, b *provider) int { return cmp.Compare(a.Key, b.Key) })
+	return ps
+}

@@ -1,0 +1,146 @@
+package fleet
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	// defaultTimeout is the AWS CLI's, for connecting and for reading.
+	defaultTimeout = 60 * time.Second
+
+	// maxConns is how many connections to one endpoint a Fleet keeps. StartSession
+	// is paced, so this is for a lab without a start rate and for many sessions
+	// that end at once: beyond it calls wait for a warm connection, which costs
+	// less than another TLS handshake.
+	maxConns = 128
+
+	// idleConnTimeout is shorter than what AWS's endpoints and the usual proxies
+	// keep a silent connection for. A request written into a connection that
+	// the other end is just closing has an unknown fate, and for StartSession
+	// that is an ambiguous start.
+	idleConnTimeout = 20 * time.Second
+)
+
+// trust returns the TLS configuration that the API and the data channels
+// share, with one cache of TLS sessions. Certificates of the bundles are
+// trusted besides the system's.
+func trust(noVerify bool, bundles ...string) (*tls.Config, error) {
+	conf := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		ClientSessionCache: tls.NewLRUClientSessionCache(64),
+		InsecureSkipVerify: noVerify,
+	}
+	for _, path := range bundles {
+		if path == "" {
+			continue
+		}
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("read CA bundle: %w", err)
+		}
+		if conf.RootCAs == nil {
+			conf.RootCAs = systemRoots()
+		}
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("read CA bundle %s: no certificate in PEM form in it", path)
+		}
+	}
+	return conf, nil
+}
+
+// systemRoots is a copy of the system's roots, or an empty pool where the
+// system has none: then the bundle is all that is trusted.
+func systemRoots() *x509.CertPool {
+	if pool, err := x509.SystemCertPool(); err == nil {
+		return pool
+	}
+	return x509.NewCertPool()
+}
+
+// newTransport returns the one HTTP transport of a Fleet: HTTP/1.1, so that the
+// trace of a request says whether it was written, and as many warm connections
+// as it ever opened.
+func (f *Fleet) newTransport(conf *tls.Config) *http.Transport {
+	dialer := &net.Dialer{Timeout: f.connectTimeout(), KeepAlive: 30 * time.Second}
+	tr := &http.Transport{
+		Proxy:                 f.proxy,
+		DialContext:           dialer.DialContext,
+		TLSClientConfig:       conf.Clone(),
+		TLSHandshakeTimeout:   f.connectTimeout(),
+		ResponseHeaderTimeout: f.readTimeout(),
+		MaxConnsPerHost:       maxConns,
+		MaxIdleConnsPerHost:   maxConns,
+		IdleConnTimeout:       idleConnTimeout,
+		DisableCompression:    true,
+		Protocols:             new(http.Protocols),
+	}
+	tr.Protocols.SetHTTP1(true)
+	return tr
+}
+
+// newClient wraps a transport: no redirect is followed, because a signed
+// request, or the answer to one, belongs to one host only.
+func (f *Fleet) newClient(rt http.RoundTripper) *http.Client {
+	client := &http.Client{
+		Transport:     rt,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if f.connectTimeout() > 0 && f.readTimeout() > 0 {
+		client.Timeout = f.connectTimeout() + f.readTimeout()
+	}
+	if f.logger.Enabled(context.Background(), slog.LevelDebug) {
+		client.Transport = traced{rt, f.logger}
+	}
+	return client
+}
+
+func (f *Fleet) connectTimeout() time.Duration { return timeout(f.opts.ConnectTimeout) }
+func (f *Fleet) readTimeout() time.Duration    { return timeout(f.opts.ReadTimeout) }
+
+// timeout maps an option to what net and net/http take, where 0 means none.
+func timeout(option time.Duration) time.Duration {
+	switch {
+	case option == 0:
+		return defaultTimeout
+	case option < 0:
+		return 0
+	}
+	return option
+}
+
+// traced writes one debug line a request: what was called, how it ended, how
+// long it took. Bodies, headers and URLs are left out: they hold tokens.
+type traced struct {
+	next   http.RoundTripper
+	logger *slog.Logger
+}
+
+func (t traced) RoundTrip(req *http.Request) (*http.Response, error) {
+	start := time.Now()
+	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	resp, err := t.next.RoundTrip(req)
+	attrs := []any{"operation", operation, "host", req.URL.Host, "duration", time.Since(start)}
+	if err != nil {
+		t.logger.Debug("aws call", append(attrs, "error", err)...)
+		return resp, err
+	}
+	t.logger.Debug("aws call", append(attrs, "status", resp.StatusCode,
+		"request_id", resp.Header.Get("X-Amzn-Requestid"))...)
+	return resp, nil
+}
+
+// CloseIdleConnections lets http.Client reach the transport below.
+func (t traced) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
