@@ -1,0 +1,290 @@
+package lab
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ssmrun/ssmrun/internal/hclspec"
+)
+
+// node is a managed node: an identity, a directory and a power state.
+type node struct {
+	id       string
+	name     string
+	tags     map[string]string
+	platform string
+	spec     *hclspec.Nodes
+	agent    hclspec.Agent
+	faults   hclspec.Faults
+	ip       string
+
+	dir     string // the node's own directory, with home, tmp and state in it
+	account account
+	lab     *Lab
+
+	mu     sync.Mutex
+	power  power       // guarded by mu
+	bootID string      // guarded by mu
+	booted time.Time   // guarded by mu
+	timer  *time.Timer // guarded by mu: the next power change, or nil
+}
+
+// power is whether a node is up.
+type power int
+
+const (
+	powerOn power = iota
+	powerRebooting
+	powerOff
+)
+
+const defaultRebootTime = 2 * time.Second
+
+var (
+	nodeLabel = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+	nodeID    = regexp.MustCompile(`^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$`)
+	unitName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@\\-]{0,200}$`)
+)
+
+// expandNodes makes the nodes of a lab file, in its order.
+func expandNodes(spec *hclspec.Lab) ([]*node, error) {
+	var nodes []*node
+	ids := make(map[string]bool)
+	names := make(map[string]bool)
+	for _, group := range spec.Nodes {
+		if err := checkGroup(group); err != nil {
+			return nil, fmt.Errorf("nodes %q: %w", group.Label, err)
+		}
+		count := group.Count
+		if group.IDs != nil {
+			count = len(group.IDs)
+		}
+		width := max(2, len(strconv.Itoa(count)))
+		for i := range count {
+			n := &node{
+				id:       deriveID(group.Label, i),
+				name:     fmt.Sprintf("%s-%0*d", group.Label, width, i+1),
+				tags:     maps.Clone(group.Tags),
+				platform: group.Platform,
+				spec:     group,
+				agent:    spec.Agent,
+				faults:   spec.Faults,
+				bootID:   newUUID(),
+				booted:   time.Now(),
+			}
+			if group.IDs != nil {
+				n.id = group.IDs[i]
+			}
+			if group.Agent != nil {
+				n.agent = *group.Agent
+			}
+			if group.Faults != nil {
+				n.faults = *group.Faults
+			}
+			n.complete(len(nodes))
+			if ids[n.id] || names[n.name] {
+				return nil, fmt.Errorf("nodes %q: two nodes are called %s (%s)", group.Label, n.name, n.id)
+			}
+			ids[n.id], names[n.name] = true, true
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes, nil
+}
+
+// complete fills in what the lab file left out.
+func (n *node) complete(index int) {
+	if n.tags == nil {
+		n.tags = make(map[string]string)
+	}
+	if _, ok := n.tags["Name"]; !ok {
+		n.tags["Name"] = n.name
+	}
+	if n.platform == "" {
+		n.platform = "Linux"
+	}
+	if n.agent.Version == "" {
+		n.agent.Version = "3.3.0.0"
+	}
+	if n.agent.MaxPayload <= 0 {
+		n.agent.MaxPayload = 1024
+	}
+	n.ip = fmt.Sprintf("10.%d.%d.%d", index>>16&255, index>>8&255, index&255)
+	if !n.spec.Online {
+		n.power = powerOff
+	}
+}
+
+func checkGroup(g *hclspec.Nodes) error {
+	if !nodeLabel.MatchString(g.Label) {
+		return fmt.Errorf("a label has letters, digits, dots, dashes and underscores only")
+	}
+	for _, id := range g.IDs {
+		if !nodeID.MatchString(id) {
+			return fmt.Errorf("id %q: a node id is i- and 8 or 17 hexadecimal digits, or mi- and 17", id)
+		}
+	}
+	if g.Isolation != "" {
+		return fmt.Errorf("isolation %q is not supported by this version: leave it out", g.Isolation)
+	}
+	for name := range g.Files {
+		if !filepath.IsLocal(filepath.FromSlash(name)) {
+			return fmt.Errorf("file %q: a path is relative to the node's home directory and stays in it", name)
+		}
+	}
+	for name, state := range g.Units {
+		if !unitName.MatchString(name) {
+			return fmt.Errorf("unit %q: not a name that systemd would take", name)
+		}
+		if !slices.Contains([]string{"active", "inactive", "failed"}, state) {
+			return fmt.Errorf("unit %q: its state is active, inactive or failed, not %q", name, state)
+		}
+	}
+	return nil
+}
+
+// deriveID makes the id of a group's node: the same every time.
+func deriveID(label string, index int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "ssmrun lab node\x00%s\x00%d", label, index))
+	return "i-" + hex.EncodeToString(sum[:])[:17]
+}
+
+// furnish makes the node's directory: home, tmp and state belong to its user.
+func (n *node) furnish(l *Lab) error {
+	n.lab = l
+	var err error
+	if n.account, err = nodeAccount(n.spec.User); err != nil {
+		return err
+	}
+	n.dir = filepath.Join(l.dir, "nodes", n.name)
+	if err := makeDir(n.dir, 0o711); err != nil {
+		return err
+	}
+	if err := os.Symlink("../../bin", filepath.Join(n.dir, "bin")); err != nil {
+		return err
+	}
+	for _, d := range []string{n.home(), n.tmp(), filepath.Join(n.dir, "state"), n.unitsDir()} {
+		if err := n.mkdir(d); err != nil {
+			return err
+		}
+	}
+	for name, content := range n.spec.Files {
+		if err := n.plant(name, content); err != nil {
+			return err
+		}
+	}
+	for name, state := range n.spec.Units {
+		enabled := "enabled"
+		if state == "inactive" {
+			enabled = "disabled"
+		}
+		if err := n.writeUnit(name, state, enabled); err != nil {
+			return err
+		}
+	}
+	keep := slices.Sorted(maps.Keys(n.spec.Env))
+	if err := n.writeState("env", strings.Join(keep, "\n")+"\n"); err != nil {
+		return err
+	}
+	if err := n.writeState("name", n.name+"\n"); err != nil {
+		return err
+	}
+	return n.writeBoot()
+}
+
+func (n *node) home() string     { return filepath.Join(n.dir, "home") }
+func (n *node) tmp() string      { return filepath.Join(n.dir, "tmp") }
+func (n *node) unitsDir() string { return filepath.Join(n.dir, "state", "units") }
+
+func (n *node) mkdir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	return n.account.own(dir)
+}
+
+// plant writes a file of the lab file into the home directory. One that starts
+// with #! is executable, so that a node can have programs of its own in bin.
+func (n *node) plant(name, content string) error {
+	path := filepath.Join(n.home(), filepath.FromSlash(name))
+	dir := n.home()
+	for part := range strings.SplitSeq(filepath.Dir(filepath.FromSlash(name)), string(filepath.Separator)) {
+		dir = filepath.Join(dir, part)
+		if err := n.mkdir(dir); err != nil {
+			return err
+		}
+	}
+	var mode fs.FileMode = 0o644
+	if strings.HasPrefix(content, "#!") {
+		mode = 0o755
+	}
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		return err
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask is
+		return err
+	}
+	return n.account.own(path)
+}
+
+// writeState replaces a file of the node's state, which its shims read.
+func (n *node) writeState(name, content string) error {
+	path := filepath.Join(n.dir, "state", name)
+	if err := os.WriteFile(path+".new", []byte(content), 0o644); err != nil {
+		return err
+	}
+	if err := n.account.own(path + ".new"); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// information is the node as DescribeInstanceInformation tells it.
+func (n *node) information(now time.Time) instanceInformation {
+	platform := map[string][2]string{
+		"Windows": {"Microsoft Windows Server 2022 Datacenter", "10.0.20348"},
+		"macOS":   {"macOS", "14.5"},
+		"MacOS":   {"macOS", "14.5"},
+	}[n.platform]
+	if platform[0] == "" {
+		platform = [2]string{"Amazon Linux", "2023"}
+	}
+	status := n.pingStatus()
+	ping := now
+	if status != "Online" {
+		ping = now.Add(-time.Hour)
+	}
+	return instanceInformation{
+		InstanceId:       n.id,
+		PingStatus:       status,
+		LastPingDateTime: epoch(ping),
+		AgentVersion:     n.agent.Version,
+		PlatformType:     n.platform,
+		PlatformName:     platform[0],
+		PlatformVersion:  platform[1],
+		ResourceType:     "EC2Instance",
+		IPAddress:        n.ip,
+		ComputerName:     n.name,
+		SourceId:         n.id,
+		SourceType:       "AWS::EC2::Instance",
+	}
+}
+
+// newUUID returns a random (version 4) UUID.
+func newUUID() string {
+	b := randomBytes(16)
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,87 @@
+package lab
+
+import (
+	"errors"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ssmrun/ssmrun/internal/channel"
+)
+
+// textFilter is the agent's UTF-8 decoder (amazon-ssm-agent,
+// agent/session/shell/shell.go, processStdoutData). Text passes; of other bytes
+// clients must expect that a genuine U+FFFD (EF BF BD) arrives as the one byte
+// EF, and that up to three bytes at the end of a read that are not whole
+// characters wait for the next read, which may never come.
+type textFilter struct{ held []byte }
+
+// pass returns what the agent sends for a read of p. The result is valid until
+// the next call.
+func (f *textFilter) pass(p []byte) []byte {
+	in := append(f.held, p...)
+	out := make([]byte, 0, len(in))
+	i := 0
+	for i < len(in) {
+		r, size := utf8.DecodeRune(in[i:])
+		if r != utf8.RuneError {
+			out = append(out, in[i:i+size]...)
+		} else if len(in)-i < utf8.UTFMax {
+			break
+		} else {
+			out = append(out, in[i])
+		}
+		i += size
+	}
+	f.held = append([]byte(nil), in[i:]...)
+	return out
+}
+
+// stream sends what a process writes, one message a read, with the habits of
+// the node's agent.
+type stream struct {
+	s       *session
+	payload channel.PayloadType
+	prefix  string        // put before a read that begins a line
+	pacing  time.Duration // after each message
+	filter  textFilter
+}
+
+// copy sends r until its end, the end of the session, or an error of the
+// channel.
+func (st *stream) copy(r io.Reader) error {
+	size := st.s.node.agent.MaxPayload - len(st.prefix)
+	buf := make([]byte, max(size, 1))
+	atLineStart := true
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			if atLineStart && st.prefix != "" {
+				st.filter.held = append(st.filter.held, st.prefix...)
+			}
+			atLineStart = buf[n-1] == '\n'
+			if err := st.send(buf[:n]); err != nil {
+				return err
+			}
+			if st.pacing > 0 && !st.s.sleep(st.pacing) {
+				return st.s.ctx.Err()
+			}
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+func (st *stream) send(p []byte) error {
+	if st.s.node.agent.UTF8 {
+		p = st.filter.pass(p)
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	return st.s.agent.Send(st.payload, p)
+}
