@@ -67,7 +67,7 @@ func (r *run) concludePlan() (c plan.Conclusion, err error) {
 			c, err = plan.Conclusion{}, fmt.Errorf("conclude the run: internal error: %v", p)
 		}
 	}()
-	return r.plan.Conclude(r.facts), nil
+	return r.eval.Conclude(r.facts), nil
 }
 
 func (r *run) summary() *Summary {

@@ -2,8 +2,10 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/event"
@@ -22,10 +24,10 @@ type coordinator struct {
 	starts      startPlaces // run-wide
 	parallelism int
 	running     int // jobs
-	outstanding int // goroutines that still have a message to post
+	outstanding int // goroutines whose last message has not come
 	turn        int // the rollout that is looked at first
 
-	inbox   chan func()
+	inbox   chan message
 	stopped string // why nothing more starts, "" while it does
 
 	// windDown is cancelled when the run stops: pauses and questions end.
@@ -33,12 +35,18 @@ type coordinator struct {
 	settle   context.CancelFunc
 }
 
+// message is something for the loop to do.
+type message struct {
+	do   func()
+	last bool // its goroutine posts nothing more
+}
+
 func newCoordinator(ctx context.Context, r *run) *coordinator {
 	c := &coordinator{
 		run:         r,
 		ctx:         ctx,
 		parallelism: r.opts.Parallelism,
-		inbox:       make(chan func()),
+		inbox:       make(chan message),
 	}
 	c.windDown, c.settle = context.WithCancel(ctx)
 	byAddress := map[string]*rollout{}
@@ -80,9 +88,11 @@ func (c *coordinator) loop() {
 			break
 		}
 		select {
-		case f := <-c.inbox:
-			c.outstanding--
-			f()
+		case m := <-c.inbox:
+			if m.last {
+				c.outstanding--
+			}
+			m.do()
 		case <-stopping:
 			stopping = nil
 		case <-cut:
@@ -91,11 +101,9 @@ func (c *coordinator) loop() {
 			failing = nil
 		}
 	}
-	for _, ro := range c.rollouts { // dependencies that go round in a circle
-		if ro.phase == waiting {
-			c.fail(fmt.Errorf("run %s: what it depends on never ended", ro.session.Address))
-			c.abandon(ro, outcome.NotStarted, "what it depends on never ended")
-		}
+	if !c.done() { // dependencies that go round in a circle
+		c.fail(errors.New("run the plan: sessions wait for each other"))
+		c.stop("it waits for itself")
 	}
 }
 
@@ -112,7 +120,7 @@ func (c *coordinator) done() bool {
 // spawn runs f beside the loop; f returns what the loop is to do then.
 func (c *coordinator) spawn(f func() func()) {
 	c.outstanding++
-	go func() { c.inbox <- f() }()
+	go func() { c.inbox <- message{do: f(), last: true} }()
 }
 
 // checkStop notices an interruption or an internal failure.
@@ -209,27 +217,17 @@ func (c *coordinator) launch(ro *rollout, job *plan.Job) {
 	ro.running++
 	ro.starts.take(provider)
 
-	// started is the loop's: it says whether the job holds a starting place.
-	started := false
+	waits := true // for its session; the loop's
 	release := func() {
-		if !started {
-			started = true
+		if waits {
+			waits = false
 			c.starts.give(provider)
 			ro.starts.give(provider)
 		}
 	}
-	announced := make(chan struct{})
-	ended := make(chan struct{})
 	c.spawn(func() func() {
-		select {
-		case <-announced:
-		case <-ended:
-		}
-		return release
-	})
-	c.spawn(func() func() {
-		defer close(ended)
-		result := c.runJob(ro, job, onceClose(announced))
+		started := sync.OnceFunc(func() { c.inbox <- message{do: release} })
+		result := c.runJob(ro, job, started)
 		return func() {
 			release()
 			c.running--
@@ -289,17 +287,6 @@ func (c *coordinator) settleJob(ro *rollout, job *plan.Job, o outcome.Outcome, w
 	ro.block(job, o)
 	c.facts.Jobs[job.Address].Outcome = o
 	c.log.Emit(event.JobComplete{Job: jobIdent(job), Outcome: o, Why: why})
-}
-
-// onceClose returns a function that closes ch, once; it is for one goroutine.
-func onceClose(ch chan struct{}) func() {
-	closed := false
-	return func() {
-		if !closed {
-			closed = true
-			close(ch)
-		}
-	}
 }
 
 func isClosed(ch <-chan struct{}) bool {

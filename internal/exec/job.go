@@ -61,7 +61,7 @@ func (r *sessionRunner) RunJob(ctx context.Context, task Task) JobResult {
 // prepare renders what the job sends before its first step and reports whether
 // there is anything to run.
 func (j *jobRun) prepare() bool {
-	start, diags := j.plan.PrepareJob(j.Job, j.Facts)
+	start, diags := j.eval.PrepareJob(j.Job, j.Facts)
 	j.opts.Redactor.Add(start.Conceal...)
 	j.log.Emit(diagnosticFacts(j.Job.Address, diags)...)
 	switch {

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -27,7 +26,7 @@ type stepOutput struct {
 // nothing is kept, and nothing is opened.
 func (r *run) openOutput(job *plan.Job, step *plan.Step, attempt int) (*stepOutput, error) {
 	o := &stepOutput{}
-	recordOut, recordErr := r.plan.Record(job, step, r.facts)
+	recordOut, recordErr := r.eval.Record(job, step, r.facts)
 	o.stdout = &outputStream{name: "stdout", recording: recordOut}
 	o.stderr = &outputStream{name: "stderr", recording: recordErr}
 	if r.opts.Outputs == nil || step.Sensitive {
@@ -67,7 +66,7 @@ type outputStream struct {
 
 	// Of a stream that is kept:
 	file      Stream
-	masked    io.WriteCloser
+	masked    *event.MaskWriter
 	log       *event.Log
 	ident     event.Step
 	announced int64
@@ -145,13 +144,19 @@ func (s *outputStream) close() error {
 	return s.err
 }
 
-// counts returns how many bytes the command wrote, as far as they were seen,
-// and how many are in the file.
-func (s *outputStream) counts() (written, kept int64) {
+// streamCounts is what step_complete says of a stream.
+type streamCounts struct {
+	written, kept int64 // what was seen of the command's bytes, what is in the file
+	sha256        string
+	masked, cut   bool
+}
+
+func (s *outputStream) counts() streamCounts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := streamCounts{written: s.written}
 	if s.file != nil {
-		kept = s.file.Kept()
+		c.kept, c.sha256, c.cut, c.masked = s.file.Kept(), s.file.SHA256(), s.file.Cut(), s.masked.Masked()
 	}
-	return s.written, kept
+	return c
 }

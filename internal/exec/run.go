@@ -69,7 +69,10 @@ func (s *Summary) ExitCode() int { return s.Tally.ExitCode() }
 // concluded: the log or the output files could not be written. Nothing starts
 // after that.
 func Run(ctx context.Context, p *plan.Plan, opts Options) (*Summary, error) {
-	r := newRun(p, opts)
+	return newRun(p, opts).execute(ctx)
+}
+
+func (r *run) execute(ctx context.Context) (*Summary, error) {
 	if err := r.check(); err != nil {
 		return r.summary(), err
 	}
@@ -85,6 +88,7 @@ func Run(ctx context.Context, p *plan.Plan, opts Options) (*Summary, error) {
 // run is what the parts of one execution share.
 type run struct {
 	plan   *plan.Plan
+	eval   evaluator // the plan's answers
 	opts   Options
 	log    *event.Log
 	facts  *plan.Facts
@@ -115,6 +119,7 @@ func newRun(p *plan.Plan, opts Options) *run {
 	}
 	r := &run{
 		plan:    p,
+		eval:    p,
 		opts:    opts,
 		log:     opts.Log,
 		facts:   newFacts(p, opts),

@@ -37,10 +37,21 @@ type Outputs interface {
 }
 
 // Stream takes one stream of an attempt. It may keep fewer bytes than were
-// written to it, and counts those it kept.
+// written to it.
 type Stream interface {
 	io.WriteCloser
-	Kept() int64 // bytes in the file so far
+	Kept() int64    // bytes in the file so far
+	SHA256() string // of those bytes, in hex
+	Cut() bool      // bytes are missing in the file: it has a limit
+}
+
+// evaluator is what a plan answers at run time.
+type evaluator interface {
+	PrepareJob(*plan.Job, *plan.Facts) (plan.Start, plan.Diagnostics)
+	Prepare(*plan.Job, *plan.Step, int, *plan.Facts) (plan.Work, plan.Diagnostics)
+	Record(*plan.Job, *plan.Step, *plan.Facts) (stdout, stderr *plan.Recording)
+	Judge(*plan.Job, *plan.Step, *plan.Facts, plan.Result) plan.Verdict
+	Conclude(*plan.Facts) plan.Conclusion
 }
 
 // Approve asks the operator a question and returns the answer. Cancelling ctx

@@ -70,7 +70,7 @@ type attempt struct {
 
 func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first time.Time) stepEnd {
 	a := &attempt{jobRun: j, step: step, number: number, first: first}
-	work, diags := j.plan.Prepare(j.Job, step, number, j.Facts)
+	work, diags := j.eval.Prepare(j.Job, step, number, j.Facts)
 	j.opts.Redactor.Add(work.Conceal...)
 	a.work = work
 	facts := diagnosticFacts(stepAddress(j.Job, step), diags)
@@ -165,7 +165,7 @@ func (a *attempt) finish(ctx context.Context, e ending) stepEnd {
 	}
 	e.result.Attempt = a.number
 	e.result.Stdout, e.result.Stderr = a.out.stdout.recording, a.out.stderr.recording
-	verdict := a.plan.Judge(a.Job, a.step, a.Facts, e.result)
+	verdict := a.eval.Judge(a.Job, a.step, a.Facts, e.result)
 	a.opts.Redactor.Add(verdict.Conceal...)
 	e.outcome = verdict.Outcome
 	if e.outcome != outcome.Passed && e.why == "" {
@@ -207,8 +207,12 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 		Why:        e.why,
 	}
 	if a.out != nil {
-		complete.StdoutBytes, complete.StdoutKept = a.out.stdout.counts()
-		complete.StderrBytes, complete.StderrKept = a.out.stderr.counts()
+		out, err := a.out.stdout.counts(), a.out.stderr.counts()
+		complete.StdoutBytes, complete.StderrBytes = out.written, err.written
+		complete.StdoutKept, complete.StderrKept = out.kept, err.kept
+		complete.StdoutSHA256, complete.StderrSHA256 = out.sha256, err.sha256
+		complete.StdoutMasked, complete.StderrMasked = out.masked, err.masked
+		complete.StdoutCut, complete.StderrCut = out.cut, err.cut
 	}
 	own := a.own.Steps[a.step.Label]
 	if own == nil {

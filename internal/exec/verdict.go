@@ -10,18 +10,16 @@ import (
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
 
-// expectations are the facts of those that did not hold.
+// expectations are the facts of all of them, in source order.
 func (a *attempt) expectations(v plan.Verdict) []event.Fact {
 	var facts []event.Fact
 	for _, e := range v.Expectations {
-		if e.Passed {
-			continue
-		}
 		facts = append(facts, event.StepExpect{
 			Step:        stepIdent(a.Job, a.step, a.number),
 			Expectation: e.Name,
 			Expected:    e.Expected,
 			Got:         e.Got,
+			Passed:      e.Passed,
 			Text:        e.Message,
 			Range:       rangeOf(e.Range),
 		})

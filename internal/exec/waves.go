@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/event"
@@ -46,7 +47,7 @@ func (c *coordinator) waveEnded(ro *rollout) {
 		Session:  ro.session.Name,
 		Wave:     ro.wave + 1,
 		Of:       ro.waves(),
-		Outcomes: ro.waveOutcomes,
+		Outcomes: maps.Clone(ro.waveOutcomes),
 	})
 	switch {
 	case ro.wave+1 >= ro.waves():
