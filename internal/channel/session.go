@@ -2,8 +2,11 @@ package channel
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -66,76 +69,262 @@ type Config struct {
 	Quiet time.Duration
 }
 
-// Stats counts what a session's channel has done so far.
-type Stats struct {
-	MessagesSent     int64 // stream messages sent for the first time
-	MessagesReceived int64 // stream messages delivered, each once
-	BytesSent        int64 // their payload
-	BytesReceived    int64
-	Retransmissions  int64 // stream messages sent again
-	Duplicates       int64 // stream messages received again
-	OutOfOrder       int64 // stream messages received early, and kept or refused
-	Corrupt          int64 // messages dropped for a wrong digest
-	Ignored          int64 // messages of a type this package does not know
-	Reconnects       int64 // connections after the first
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.SessionID == "":
+		return c, errors.New("no session id")
+	case c.Token == "":
+		return c, errors.New("no token")
+	case c.Dial == nil:
+		return c, errors.New("no way to dial")
+	}
+	if c.ClientVersion == "" {
+		c.ClientVersion = DefaultClientVersion
+	}
+	if c.Stdout == nil {
+		c.Stdout = io.Discard
+	}
+	if c.Stderr == nil {
+		c.Stderr = io.Discard
+	}
+	for _, d := range []struct {
+		value  *time.Duration
+		byRule time.Duration
+	}{
+		{&c.OpenTimeout, 30 * time.Second},
+		{&c.StartTimeout, time.Minute},
+		{&c.HandshakeTimeout, 30 * time.Second},
+		{&c.DrainTimeout, 10 * time.Second},
+		{&c.ResumeTimeout, 2 * time.Minute},
+		{&c.Quiet, 3 * time.Second},
+	} {
+		if *d.value == 0 {
+			*d.value = d.byRule
+		}
+	}
+	return c, nil
 }
+
+const (
+	// inputPayload is the most input in one message, as both peers have it.
+	inputPayload = 1024
+	// clientWindow is how many messages of input may be unacknowledged.
+	clientWindow = 256
+	// clientBurst is how many of the oldest unacknowledged messages may be
+	// sent again at a time. Peers look at one only; more does no harm, because
+	// acknowledgements are for single messages and duplicates are dropped.
+	clientBurst = 16
+)
 
 // Session is the client's end of a data channel. Its methods may be called
 // from any goroutine.
-type Session struct{ cfg Config }
+type Session struct {
+	cfg      Config
+	clientID string
+	stream   *stream
+	watch    *watchdog
+
+	ctx    context.Context // ends when the session is to stop
+	cancel context.CancelFunc
+	ready  chan struct{} // closed when input flows
+	once   sync.Once     // closes ready
+	done   chan struct{} // closed when nothing runs any more
+
+	mu        sync.Mutex // protects what follows
+	phase     phase
+	transport Transport // nil: reconnecting
+	agent     HandshakeRequest
+	kind      SessionTypeParameters
+	message   string         // of HandshakeComplete
+	refused   error          // an action of the handshake that we refused
+	exit      *int           // the exit code, once it came
+	closed    *ChannelClosed // the service's word for the end
+	failure   error          // why the session stops, if not by channel_closed
+	result    error          // set when done is closed
+}
 
 // Connect dials, opens the data channel and starts to receive. ctx bounds only
 // Connect itself: cancelling it later does nothing to the session.
 func Connect(ctx context.Context, cfg Config) (*Session, error) {
-	return nil, errors.New("connect: not implemented")
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	s := &Session{
+		cfg:      cfg,
+		clientID: newUUID().String(),
+		ready:    make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	s.stream = newStream(clientRole, clientWindow, clientBurst, s.deliver)
+	s.stream.hold()
+	t, err := s.open(ctx, cfg.Token)
+	if err != nil {
+		return nil, err
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.watch = newWatchdog(s.expired)
+	s.watch.set(waitStart, cfg.StartTimeout)
+	s.watch.set(waitQuiet, quietUnannounced*cfg.Quiet)
+	s.watch.set(waitIdle, cfg.IdleTimeout)
+	s.transport = t
+	s.stream.attach(t)
+	go s.run(t) // ends with channel_closed, a failure or Close
+	return s, nil
+}
+
+// open dials and sends OpenDataChannel. There is no answer to it: a token that
+// is refused shows only as a connection that ends.
+func (s *Session) open(ctx context.Context, token string) (Transport, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.OpenTimeout)
+	defer cancel()
+	t, err := s.cfg.Dial(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("dial data channel: %w", err)
+	}
+	text, err := json.Marshal(OpenDataChannel{
+		MessageSchemaVersion: "1.0",
+		RequestID:            newUUID().String(),
+		TokenValue:           token,
+		ClientID:             s.clientID,
+		ClientVersion:        s.cfg.ClientVersion,
+	})
+	if err == nil {
+		err = t.WriteFrame(Frame{Text: true, Data: text})
+	}
+	if err != nil {
+		t.Close()
+		return nil, fmt.Errorf("open data channel: %w", err)
+	}
+	return t, nil
 }
 
 // ID returns the session's id.
 func (s *Session) ID() string { return s.cfg.SessionID }
 
 // Ready waits until the session takes input: the handshake is complete, or
-// output came without one, or the agent stayed quiet (see Config.Quiet). It
-// returns the error that Wait would when the session ended before. ctx bounds
-// only the wait.
-func (s *Session) Ready(ctx context.Context) error { return nil }
+// output came without one, or the agent stayed quiet (see Config.Quiet). When
+// the session ended before, it returns Wait's error, or ErrClosed if that is
+// nil. ctx bounds only the wait.
+func (s *Session) Ready(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	default:
+	}
+	select {
+	case <-s.ready:
+		return nil
+	case <-s.done:
+		if s.result == nil {
+			return ErrClosed
+		}
+		return s.result
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Type returns the session type that the agent announced in the handshake, ""
 // when there was none (yet).
-func (s *Session) Type() string { return "" }
+func (s *Session) Type() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.kind.SessionType)
+}
+
+// Properties returns the session type's properties as the handshake had them,
+// nil when there were none (yet).
+func (s *Session) Properties() json.RawMessage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kind.Properties
+}
 
 // AgentVersion returns the agent's version as told in the handshake, "" when
 // there was none (yet).
-func (s *Session) AgentVersion() string { return "" }
+func (s *Session) AgentVersion() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.agent.AgentVersion
+}
 
 // CustomerMessage returns what the agent asked to show when the handshake
-// completed, often "". It is text from the target.
-func (s *Session) CustomerMessage() string { return "" }
+// completed, often "". It is text from the target: quote it.
+func (s *Session) CustomerMessage() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.message
+}
 
 // Write sends input, cut into messages. It may be called before the session is
 // ready: the bytes are kept and go out, in order, when it is. It returns when
 // all bytes were queued, which waits while too much is unacknowledged; what was
-// queued is sent again until the agent has it or the session ends.
-func (s *Session) Write(p []byte) (int, error) { return 0, nil }
+// queued is sent again until the agent has it or the session ends. Bytes go as
+// they are: a line feed is not made a carriage return.
+func (s *Session) Write(p []byte) (int, error) {
+	written := 0
+	for written < len(p) {
+		part := p[written:min(len(p), written+inputPayload)]
+		if err := s.stream.send(PayloadOutput, part); err != nil {
+			return written, fmt.Errorf("write input: %w", err)
+		}
+		written += len(part)
+	}
+	return written, nil
+}
 
-// Resize tells the agent the size of the terminal.
-func (s *Session) Resize(cols, rows int) error { return nil }
+// Resize tells the agent the size of the terminal, behind the input that was
+// written before.
+func (s *Session) Resize(cols, rows int) error {
+	payload, err := json.Marshal(Size{Cols: uint32(max(cols, 0)), Rows: uint32(max(rows, 0))})
+	if err == nil {
+		err = s.stream.send(PayloadSize, payload)
+	}
+	if err != nil {
+		return fmt.Errorf("resize: %w", err)
+	}
+	return nil
+}
 
-// Interrupt sends the byte 0x03, Ctrl-C.
-func (s *Session) Interrupt() error { return nil }
+// Interrupt sends the byte 0x03, Ctrl-C: a pty turns it into SIGINT, and so
+// does the agent in a session without one.
+func (s *Session) Interrupt() error {
+	_, err := s.Write([]byte{0x03})
+	return err
+}
 
 // Wait waits for the end of the session. It returns nil when the exit code 0
 // arrived, an *ExitError for another one, and an *ExitMissingError when the
 // session ended without any. By then all output was written. When ctx ends
 // first it returns the context's error and the session goes on.
-func (s *Session) Wait(ctx context.Context) error { return nil }
+func (s *Session) Wait(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return s.result
+	default:
+	}
+	select {
+	case <-s.done:
+		return s.result
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
-// Done is closed when the session has ended and all output was written.
-func (s *Session) Done() <-chan struct{} { return nil }
+// Done is closed when the session has ended, all output was written and
+// nothing of the session runs any more.
+func (s *Session) Done() <-chan struct{} { return s.done }
 
-// Close drops the connection and waits until nothing of the session runs any
-// more, so a writer that blocks must be released first. It does not end the
-// session at the service: that is TerminateSession.
-func (s *Session) Close() error { return nil }
+// Close drops the connection and waits for Done, so a writer that blocks must
+// be released first, and a writer must not call it. It does not end the
+// session at the service: that is TerminateSession. It returns nil.
+func (s *Session) Close() error {
+	s.fail(ErrClosed)
+	<-s.done
+	return nil
+}
 
 // Stats returns the counts so far.
-func (s *Session) Stats() Stats { return Stats{} }
+func (s *Session) Stats() Stats { return s.stream.counters.stats() }

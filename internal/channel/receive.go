@@ -1,0 +1,130 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// maxCorruptRow is how many messages in a row may have a wrong digest before
+// the session is given up. One such message is dropped without an
+// acknowledgement, and comes again.
+const maxCorruptRow = 8
+
+// receive takes one binary frame that t brought, and tells its owner of what
+// the stream cannot settle alone: the type of the message, and its payload. An
+// error is a *ProtocolError or comes from deliver, and nothing good can follow.
+func (s *stream) receive(t Transport, frame []byte) (kind string, payload []byte, err error) {
+	m, err := ParseMessage(frame)
+	switch {
+	case errors.Is(err, ErrDigest):
+		s.counters.corrupt.Add(1)
+		if s.corruptRow++; s.corruptRow < maxCorruptRow {
+			return "", nil, nil
+		}
+		return "", nil, err
+	case err != nil:
+		return "", nil, err
+	}
+	s.corruptRow = 0
+	switch m.Type {
+	case TypeAcknowledge:
+		ack, err := ParseAcknowledge(m.Payload)
+		if err != nil {
+			return "", nil, err
+		}
+		s.unpause() // the service may lose a start_publication; this proves as much
+		s.acknowledged(ack.Sequence)
+	case s.role.receives:
+		s.unpause()
+		return m.Type, nil, s.arrive(t, &m)
+	case TypePausePublication:
+		s.pause()
+	case TypeStartPublication:
+		s.unpause()
+	case TypeChannelClosed:
+	default:
+		s.counters.ignored.Add(1)
+	}
+	return m.Type, m.Payload, nil
+}
+
+// arrive puts one message of stream data in order, delivers what can be
+// delivered, and acknowledges.
+func (s *stream) arrive(t Transport, m *Message) error {
+	switch s.inbox.admit(m) {
+	case arrivalAbsurd:
+		return &ProtocolError{Doing: "read message",
+			Err: fmt.Errorf("sequence number is %d, expected %d", m.Sequence, s.inbox.expected)}
+	case arrivalFull:
+		s.counters.outOfOrder.Add(1)
+		return nil
+	case arrivalDuplicate:
+		// The acknowledgement of the first one was lost, or was too fast for
+		// the agent. Without another it would send this message for ever.
+		s.counters.duplicates.Add(1)
+		s.acknowledge(t, m)
+	case arrivalEarly:
+		s.counters.outOfOrder.Add(1)
+		s.acknowledge(t, m)
+		return nil
+	case arrivalNext:
+		if err := s.hand(m.PayloadType, m.Payload); err != nil {
+			return ignoreNotReady(err)
+		}
+		s.acknowledge(t, m)
+	}
+	for {
+		next, ok := s.inbox.ready()
+		if !ok {
+			return nil
+		}
+		if err := s.hand(next.payloadType, next.payload); err != nil {
+			return ignoreNotReady(err) // it stays, and the next arrival tries again
+		}
+	}
+}
+
+// hand delivers the expected message.
+func (s *stream) hand(payloadType PayloadType, payload []byte) error {
+	if err := s.deliver(payloadType, payload); err != nil {
+		return err
+	}
+	s.inbox.advance()
+	s.counters.messagesReceived.Add(1)
+	s.counters.bytesReceived.Add(int64(len(payload)))
+	return nil
+}
+
+func ignoreNotReady(err error) error {
+	if errors.Is(err, ErrNotReady) {
+		return nil
+	}
+	return err
+}
+
+// acknowledge answers a message of stream data.
+func (s *stream) acknowledge(t Transport, m *Message) {
+	ack := Acknowledge{Type: m.Type, ID: m.ID, Sequence: m.Sequence, Sequential: true}
+	s.ackPayload = ack.AppendJSON(s.ackPayload[:0])
+	answer := Message{
+		Type:          TypeAcknowledge,
+		SchemaVersion: 1,
+		CreatedDate:   uint64(time.Now().UnixMilli()),
+		Flags:         FlagSYN | FlagFIN,
+		ID:            newUUID(),
+		Payload:       s.ackPayload,
+	}
+	s.ackFrame = AppendMessage(s.ackFrame[:0], &answer)
+	write := t.WriteFrame
+	if patient, ok := t.(laterWriter); ok {
+		write = patient.WriteLater
+	}
+	if err := write(Frame{Data: s.ackFrame}); err != nil {
+		t.Close()
+	}
+}
+
+// laterWriter is a transport that may hold frames back until its reader waits,
+// to write many at once.
+type laterWriter interface{ WriteLater(Frame) error }

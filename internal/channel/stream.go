@@ -1,0 +1,250 @@
+package channel
+
+import (
+	"sync"
+	"time"
+)
+
+// role tells the two ends of a stream apart.
+type role struct {
+	sends, receives string // types of stream data
+	firstFlags      uint64 // flags of message 0, as the recorded peers set them
+}
+
+var (
+	clientRole = role{sends: TypeInput, receives: TypeOutput}
+	agentRole  = role{sends: TypeOutput, receives: TypeInput, firstFlags: FlagSYN}
+)
+
+// stream is one end of the reliable stream: it numbers, acknowledges, sends
+// again and puts in order, over one transport after another. It is the same
+// for both ends; what the messages mean is its owner's business.
+//
+// Sending: whoever sends writes to the transport himself; what must be sent
+// again is written by the pump, which runs on a timer that is armed only while
+// something is unacknowledged. Receiving: one goroutine of the owner's calls
+// receive for each frame. No goroutine is the stream's own.
+type stream struct {
+	role    role
+	limit   int // of unacknowledged messages, before send waits
+	burst   int // how many of the oldest are looked at to send again
+	deliver func(PayloadType, []byte) error
+
+	counters counters
+
+	// The receiver's own, used by the receiving goroutine only.
+	inbox      inbox
+	corruptRow int
+	ackFrame   []byte
+	ackPayload []byte
+
+	// sending is held while a message is numbered and written, so that
+	// messages leave in the order of their numbers. It is taken before mu.
+	sending sync.Mutex
+
+	mu        sync.Mutex // protects what follows; never held while writing
+	room      *sync.Cond // tells senders of room, and of the end
+	window    sendWindow
+	trip      roundTrip
+	transport Transport // nil: nobody is attached
+	paused    bool
+	gate      gate
+	early     []early // data that the gate holds, or may take back
+	err       error   // set: the stream is over
+	timer     *time.Timer
+	armed     bool // the timer is set
+	pumping   bool
+	pumpedAt  time.Time
+}
+
+func newStream(r role, limit, burst int, deliver func(PayloadType, []byte) error) *stream {
+	s := &stream{role: r, limit: limit, burst: burst, deliver: deliver}
+	s.room = sync.NewCond(&s.mu)
+	return s
+}
+
+// send queues one message of data and writes it if it can go now. It waits
+// while too much is unacknowledged. The payload is copied.
+func (s *stream) send(payloadType PayloadType, payload []byte) error {
+	s.mu.Lock()
+	for s.err == nil && s.full() {
+		s.room.Wait()
+	}
+	s.mu.Unlock()
+	return s.enqueue(payloadType, payload, true)
+}
+
+// full reports whether a sender of data must wait. mu is held.
+func (s *stream) full() bool {
+	if s.gate == gateHeld {
+		return s.window.unacked+len(s.early) >= s.limit
+	}
+	return s.window.unacked >= s.limit
+}
+
+// sendNow is send without waiting for room, and past what is held: for the
+// handshake's own messages, which come from the goroutine that also takes in
+// the acknowledgements.
+func (s *stream) sendNow(payloadType PayloadType, payload []byte) error {
+	return s.enqueue(payloadType, payload, false)
+}
+
+func (s *stream) enqueue(payloadType PayloadType, payload []byte, data bool) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	frame, transport, err := s.number(payloadType, payload, data)
+	if transport != nil {
+		s.write(transport, frame)
+	}
+	return err
+}
+
+// number adds a message to the window, or to what is held. It returns the
+// transport if the message is to be written at once.
+func (s *stream) number(payloadType PayloadType, payload []byte, data bool) ([]byte, Transport, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil, nil, s.err
+	}
+	if data && s.gate != gateOpen {
+		s.remember(payloadType, payload)
+		if s.gate == gateHeld {
+			return nil, nil, nil
+		}
+	}
+	inLine := s.window.hasUnsent()
+	frame := s.push(payloadType, payload)
+	if s.transport == nil || s.paused || inLine {
+		return nil, nil, nil // it waits for the pump, which runs or will be kicked
+	}
+	now := time.Now()
+	s.window.takeUnsent(now, 1, nil)
+	if !s.armed {
+		s.arm(now)
+	}
+	return frame, s.transport, nil
+}
+
+// push numbers a message and adds it to the window. It is there before it is
+// written: an acknowledgement can be faster than the writer's next line.
+func (s *stream) push(payloadType PayloadType, payload []byte) []byte {
+	m := Message{
+		Type:          s.role.sends,
+		SchemaVersion: 1,
+		CreatedDate:   uint64(time.Now().UnixMilli()),
+		Sequence:      s.window.next(),
+		ID:            newUUID(),
+		PayloadType:   payloadType,
+		Payload:       payload,
+	}
+	if m.Sequence == 0 {
+		m.Flags = s.role.firstFlags
+	}
+	frame := AppendMessage(make([]byte, 0, payloadOffset+len(payload)), &m)
+	s.window.push(frame)
+	s.counters.messagesSent.Add(1)
+	s.counters.bytesSent.Add(int64(len(payload)))
+	return frame
+}
+
+// write writes a frame. A transport that fails is closed, so that its reader
+// learns of it; the frame is in the window or will be asked for again.
+func (s *stream) write(t Transport, frame []byte) {
+	if err := t.WriteFrame(Frame{Data: frame}); err != nil {
+		t.Close()
+	}
+}
+
+// attach makes t the transport and sends again all that is unacknowledged.
+func (s *stream) attach(t Transport) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transport, s.paused = t, false
+	s.counters.attaches.Add(1)
+	s.window.unsend()
+	s.kick()
+}
+
+// detach forgets the transport, if it is still this one.
+func (s *stream) detach(t Transport) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.transport == t {
+		s.transport = nil
+	}
+}
+
+// attached reports whether messages can be sent now.
+func (s *stream) attached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transport != nil && !s.paused
+}
+
+// pause stops sending, and sending again; unpause goes on.
+func (s *stream) pause() {
+	s.mu.Lock()
+	s.paused = true
+	s.mu.Unlock()
+}
+
+func (s *stream) unpause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paused {
+		s.paused = false
+		s.kick()
+	}
+}
+
+// acknowledged takes an acknowledgement from the other end.
+func (s *stream) acknowledged(sequence int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rtt, clean, ok := s.window.acknowledge(sequence, time.Now())
+	if !ok {
+		return
+	}
+	if clean {
+		s.trip.sample(rtt)
+	}
+	if s.window.unacked == 0 {
+		s.disarm()
+	}
+	s.room.Broadcast()
+}
+
+// drained waits until nothing is unacknowledged or the stream is over.
+// Whoever wants to stop waiting earlier calls wake after making stop true.
+func (s *stream) drained(stop func() bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && (s.window.unacked > 0 || s.gate == gateHeld && len(s.early) > 0) && !stop() {
+		s.room.Wait()
+	}
+}
+
+// wake makes everyone who waits for room or for the end look again.
+func (s *stream) wake() {
+	s.mu.Lock()
+	s.room.Broadcast()
+	s.mu.Unlock()
+}
+
+// end makes the stream refuse what comes and waits for the pump. The owner has
+// closed the transport, so that nobody writes for long.
+func (s *stream) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.disarm()
+	s.room.Broadcast()
+	for s.pumping {
+		s.room.Wait()
+	}
+	s.window = sendWindow{first: s.window.next()}
+	s.early = nil
+}
