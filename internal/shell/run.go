@@ -1,0 +1,429 @@
+package shell
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// defaultGrace is between INT, TERM and KILL; after KILL the end must be seen
+// within reapTime, or the step is lost.
+const (
+	defaultGrace = 5 * time.Second
+	reapTime     = 10 * time.Second
+)
+
+// run is a step under way.
+type run struct {
+	server *server
+	number string // of the step on the wire
+	began  chan struct{}
+	end    chan ending   // capacity 1
+	alive  chan struct{} // capacity 1: the server said something
+
+	out     sync.Mutex // held while the step's writers are called, so that detach can wait for the last call
+	gone    bool       // Run has returned: no more writes; under out
+	streams [2]*stream // stdout, stderr; under out
+
+	// Touched only by the session's goroutine.
+	startedAt time.Time
+	code      string // exit code from the sh server's own line
+}
+
+// ending is what the server said when the step had ended, or why it was not
+// started.
+type ending struct {
+	refused error
+	lost    error
+	result  Result
+}
+
+// Run runs one step and returns when it has ended, or when it is certain that
+// its end will not be seen. Its output goes to stdout and stderr (nil discards)
+// while it runs, from the goroutine that calls Write, never after Run has
+// returned. An error of a writer leaves its stream not verified and does not
+// stop the step.
+//
+// When ctx is done the step is told to stop: INT to its process group, TERM
+// after Step.Grace, KILL after another; Run still waits for its end and
+// returns a Result with Cancelled. The session can run further steps.
+//
+// The error is a *RefusedError or *BootError when nothing of the step has run,
+// and a *LostError when its outcome is unknown.
+func (c *Client) Run(ctx context.Context, step Step, stdout, stderr io.Writer) (Result, error) {
+	if err := step.check(); err != nil {
+		return Result{}, &RefusedError{Err: err}
+	}
+	if err := c.acquire(ctx); err != nil {
+		return Result{}, &RefusedError{Err: err}
+	}
+	defer c.release()
+	bootCtx, cancel := context.WithTimeout(ctx, rebootTimeout)
+	s, err := c.up(bootCtx)
+	cancel()
+	if err != nil {
+		return Result{}, &BootError{Screen: c.Screen(), Err: err}
+	}
+	r := c.begin(s, stdout, stderr)
+	defer c.detach(r)
+	if err := c.send(ctx, s, r, &step); err != nil {
+		var started sentError
+		if !errors.As(err, &started) {
+			return Result{}, &RefusedError{Err: err}
+		}
+		return Result{}, c.lose(r, err)
+	}
+	return c.await(ctx, s, r, &step)
+}
+
+func (c *Client) begin(s *server, stdout, stderr io.Writer) *run {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.steps++
+	r := &run{
+		server: s,
+		number: strconv.FormatInt(c.steps, 10),
+		began:  make(chan struct{}),
+		end:    make(chan ending, 1),
+		alive:  make(chan struct{}, 1),
+	}
+	r.streams = [2]*stream{{out: stdout}, {out: stderr}}
+	c.run = r
+	return r
+}
+
+// detach waits for a write that is under way and lets no other begin.
+func (c *Client) detach(r *run) {
+	c.mu.Lock()
+	c.run = nil
+	c.mu.Unlock()
+	r.out.Lock()
+	r.gone = true
+	r.out.Unlock()
+}
+
+// sentError is an error after which the step may have begun.
+type sentError struct{ error }
+
+func (e sentError) Unwrap() error { return e.error }
+
+// send types the step's texts, then the line that starts it. Everything but a
+// large script or input goes out in one write.
+func (c *Client) send(ctx context.Context, s *server, r *run, step *Step) error {
+	if s.info.Server == "sh" && step.Stdin != nil && s.set["dir"] == "/dev/null/none" {
+		return errors.New("the target has no directory that the step server can write to, so it cannot pass stdin")
+	}
+	prologue, source, stdin := step.texts(c.carry(s, r))
+	t := &typist{c: c, s: s}
+	if err := t.blob(ctx, "W", []byte(prologue)); err != nil {
+		return err
+	}
+	if err := t.blob(ctx, "S", source); err != nil {
+		return err
+	}
+	if stdin != nil {
+		if err := t.blob(ctx, "I", stdin); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	line := "X " + r.number
+	if s.info.Server == "sh" {
+		marker := randomID(12)
+		for _, st := range r.streams {
+			st.marker = []byte(marker)
+		}
+		carried := "-"
+		if s.slot >= 0 {
+			carried = "c"
+		}
+		line += " " + marker + " " + strings.Join(markerPatterns(marker, s.set["enc"]), " ") + " " + carried
+	}
+	t.line(line + " " + strings.Join(step.argv(), " "))
+	if err := t.flush(); err != nil {
+		return sentError{err}
+	}
+	return nil
+}
+
+// texts are what the step's shell reads from descriptors 9, 8 and 0; a nil
+// stdin is /dev/null.
+func (s *Step) texts(carry carrying) (prologue string, source, stdin []byte) {
+	if s.User == "" {
+		return s.prologue(carry), s.source(), s.Stdin
+	}
+	mark := "ssmrun-" + randomID(8)
+	return s.userPrologue(carry, mark), nil, s.userStdin(mark)
+}
+
+// carries reports whether the step's shell saves its state.
+func (s *Step) carries() bool { return s.User == "" && s.program().posix }
+
+func (c *Client) carry(s *server, r *run) carrying {
+	if s.info.Server != "sh" {
+		return carryByEnviron
+	}
+	n, _ := strconv.ParseInt(r.number, 10, 64)
+	return carryByFile(s.set["dir"], s.set["awk"], s.slot, 1-max(s.slot, 0), n)
+}
+
+// await waits for the end of a step that was sent.
+func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Result, error) {
+	stop := stopper{grace: step.Grace}
+	if stop.grace <= 0 {
+		stop.grace = defaultGrace
+	}
+	silence := time.NewTimer(c.opts.Silence)
+	defer silence.Stop()
+	next := time.NewTimer(time.Hour)
+	next.Stop()
+	defer next.Stop()
+	done := ctx.Done()
+	asked := false
+	for {
+		select {
+		case e := <-r.end:
+			return c.conclude(s, r, step, e, stop.sent > 0)
+		case <-s.gone:
+			return c.lastWord(s, r, step, errServerGone)
+		case <-c.lost:
+			return c.lastWord(s, r, step, c.lossCause())
+		case <-r.alive:
+			asked = false
+			silence.Reset(c.opts.Silence)
+		case <-silence.C:
+			if asked {
+				c.abandon(s)
+				return c.lastWord(s, r, step, errors.New("the step server does not answer"))
+			}
+			asked = true
+			silence.Reset(c.opts.Silence)
+			if err := c.typeLine(s, "p "+r.number); err != nil {
+				return c.lastWord(s, r, step, err)
+			}
+		case <-done:
+			done = nil
+			next.Reset(0)
+		case <-next.C:
+			signal, wait := stop.next()
+			if signal == "" {
+				return c.lastWord(s, r, step, errors.New("it was killed, and its end did not come"))
+			}
+			next.Reset(wait)
+			if err := c.typeLine(s, "K "+r.number+" "+signal); err != nil {
+				return c.lastWord(s, r, step, err)
+			}
+		}
+	}
+}
+
+// stopper says which signal comes next when a step is stopped.
+type stopper struct {
+	grace time.Duration
+	sent  int
+}
+
+func (s *stopper) next() (signal string, wait time.Duration) {
+	s.sent++
+	switch s.sent {
+	case 1:
+		return "INT", s.grace
+	case 2:
+		return "TERM", s.grace
+	case 3:
+		return "KILL", reapTime
+	}
+	return "", 0
+}
+
+func (c *Client) typeLine(s *server, text string) error {
+	_, err := io.WriteString(c.in, "#"+s.nonce+" "+text+"\n")
+	return err
+}
+
+// abandon forgets a server that does not answer: the next step boots again.
+func (c *Client) abandon(s *server) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == s {
+		c.server = nil
+		c.shellUp = false
+		close(s.gone)
+	}
+}
+
+// lastWord prefers an end that came just before the loss was noticed.
+func (c *Client) lastWord(s *server, r *run, step *Step, cause error) (Result, error) {
+	select {
+	case e := <-r.end:
+		return c.conclude(s, r, step, e, false)
+	default:
+		return Result{}, c.lose(r, cause)
+	}
+}
+
+func (c *Client) lose(r *run, cause error) error {
+	began := false
+	select {
+	case <-r.began:
+		began = true
+	default:
+	}
+	return &LostError{Began: began, Screen: c.Screen(), Err: cause}
+}
+
+func (c *Client) conclude(s *server, r *run, step *Step, e ending, stopped bool) (Result, error) {
+	if e.refused != nil {
+		return Result{}, &RefusedError{Err: e.refused}
+	}
+	if e.lost != nil {
+		return Result{}, c.lose(r, e.lost)
+	}
+	if s.info.Server == "sh" {
+		if e.result.StateSaved {
+			s.slot = 1 - max(s.slot, 0)
+		}
+		e.result.Cancelled = e.result.Cancelled || stopped
+	}
+	if !step.carries() {
+		e.result.StateSaved = true // there is nothing to carry
+	}
+	return e.result, nil
+}
+
+// message takes a line about a step from its server.
+func (r *run) message(m message) {
+	verb := m.verb
+	if n := m.field(); n != r.number {
+		return
+	}
+	wake(r.alive)
+	switch verb {
+	case "B":
+		r.startedAt = time.Now()
+		close(r.began)
+	case "F":
+		r.finish(ending{refused: fmt.Errorf("the step server said: %s", m.rest)})
+	case "Y":
+		r.code = m.field()
+	case "X":
+		r.exit(m)
+	default:
+		r.output(verb, m)
+	}
+}
+
+// output takes a line of a stream: o and e continue a frame, O and E end it,
+// T has a stream's totals.
+func (r *run) output(verb string, m message) {
+	r.out.Lock()
+	defer r.out.Unlock()
+	if r.gone {
+		return
+	}
+	switch verb {
+	case "o":
+		r.streams[0].piece(m.rest)
+	case "e":
+		r.streams[1].piece(m.rest)
+	case "O":
+		r.streams[0].frame(m)
+	case "E":
+		r.streams[1].frame(m)
+	case "T":
+		switch m.field() {
+		case "O":
+			r.streams[0].total(m)
+		case "E":
+			r.streams[1].total(m)
+		}
+	}
+}
+
+// exit takes the end of the step: exit code, signal, whether its state was
+// saved, microseconds, whether it was cancelled, escaped, held.
+func (r *run) exit(m message) {
+	word := m.field()
+	if word == "-" {
+		word = r.code
+	}
+	code, err := strconv.Atoi(word)
+	if err != nil {
+		r.finish(ending{lost: errors.New("what ran the step on the target was killed")})
+		return
+	}
+	var n [6]int64
+	for i := range n {
+		n[i], _ = m.number()
+	}
+	took := time.Duration(n[2]) * time.Microsecond
+	if took <= 0 && !r.startedAt.IsZero() {
+		took = time.Since(r.startedAt)
+	}
+	r.out.Lock()
+	res := Result{
+		ExitCode:   code,
+		Signal:     signalName(int(n[0])),
+		Stdout:     r.streams[0].result(),
+		Stderr:     r.streams[1].result(),
+		StateSaved: n[1] == 1,
+		Duration:   took,
+		Cancelled:  n[3] == 1,
+		Escaped:    n[4] == 1,
+		Held:       n[5] == 1,
+	}
+	r.out.Unlock()
+	r.finish(ending{result: res})
+}
+
+func (r *run) finish(e ending) {
+	select {
+	case r.end <- e:
+	default:
+	}
+}
+
+// signals are Linux's names by number.
+var signals = [...]string{"", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+	"PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM",
+	"PROF", "WINCH", "IO", "PWR", "SYS"}
+
+func signalName(n int) string {
+	if n > 0 && n < len(signals) {
+		return signals[n]
+	}
+	if n != 0 {
+		return strconv.Itoa(n)
+	}
+	return ""
+}
+
+// markerPatterns is how the marker looks in encoded output, wherever it begins:
+// the framers of the sh server look for it without decoding.
+func markerPatterns(marker, enc string) []string {
+	if enc == "h" {
+		var b strings.Builder
+		for i, c := range []byte(marker) {
+			if i > 0 {
+				b.WriteByte('_')
+			}
+			b.WriteString(hex.EncodeToString([]byte{c}))
+		}
+		return []string{b.String(), b.String(), b.String()}
+	}
+	patterns := make([]string, 3)
+	for i := range patterns {
+		n := (len(marker) - i) / 3 * 3
+		patterns[i] = base64.StdEncoding.EncodeToString([]byte(marker[i : i+n]))
+	}
+	return patterns
+}
