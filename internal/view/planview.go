@@ -1,0 +1,326 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ssmrun/ssmrun/internal/plan"
+)
+
+// manyTargets is how many targets of a wave get a line each; more share lines.
+const manyTargets = 20
+
+// WritePlan shows what a plan will do: every session with its rollout, every
+// target of every wave, every command as it is rendered for the targets, what
+// is left out, and what it takes of StartSession's quota.
+func WritePlan(w io.Writer, p *plan.Plan, opts Options) error {
+	v := &planView{printer: printer{w: w, opts: opts}, plan: p, preview: p.Preview}
+	return v.show()
+}
+
+type planView struct {
+	printer
+	plan    *plan.Plan
+	preview func(*plan.Job, *plan.Step) string
+}
+
+func (v *planView) show() error {
+	for _, s := range v.plan.Sessions {
+		v.session(s)
+	}
+	v.missing()
+	v.warnings()
+	v.total()
+	return v.err
+}
+
+func (v *planView) session(s *plan.Session) {
+	o := v.opts
+	list := waves(s)
+	head := fmt.Sprintf("%s: %s in %s", Sanitize(s.Address), count(len(s.Jobs), "target"), count(len(list), "wave"))
+	v.line(o.paint(bold, head))
+	v.settings(s)
+	own := newStarts(v.plan)
+	own.add(s)
+	if len(s.Jobs) == 0 {
+		v.line("  no targets: nothing to run")
+	}
+	for i, wave := range list {
+		v.wave(s, i, len(list), wave)
+	}
+	for _, st := range s.Steps {
+		v.step(s, st)
+	}
+	for _, st := range s.Finally {
+		v.step(s, st)
+	}
+	if t := own.time(); t >= time.Second {
+		v.line("  starting takes at least ", duration(t), ": ", count(own.total, "StartSession call"), " within the quota")
+	}
+	v.line()
+}
+
+// settings are the lines about a session as a whole, aligned.
+func (v *planView) settings(s *plan.Session) {
+	var rows [][2]string
+	row := func(name, value string) {
+		if value != "" {
+			rows = append(rows, [2]string{name, value})
+		}
+	}
+	if s.Reason != "" {
+		row("reason", Sanitize(s.Reason))
+	}
+	row("document", v.documents(s))
+	row("rollout", rolloutText(s.Rollout, len(waves(s))))
+	if s.Timeout > 0 {
+		row("timeout", duration(s.Timeout)+" a job")
+	}
+	if len(s.DependsOn) > 0 {
+		after := "after " + Sanitize(strings.Join(s.DependsOn, ", "))
+		if s.AfterEnded {
+			after += ", also when it did not pass"
+		}
+		row("starts", after)
+	}
+	for _, r := range rows {
+		v.line(fmt.Sprintf("  %-9s %s", r[0], r[1]))
+	}
+}
+
+// documents says by which documents, and as which kind, a session's jobs go.
+func (v *planView) documents(s *plan.Session) string {
+	type way struct {
+		document, provider string
+		kind               plan.Kind
+	}
+	var order []way
+	seen := map[way]int{}
+	for _, j := range s.Jobs {
+		k := way{j.Document, j.Target.Provider, kindOf(j)}
+		if seen[k] == 0 {
+			order = append(order, k)
+		}
+		seen[k]++
+	}
+	if len(order) == 0 {
+		order = []way{{s.Document, "", s.Kind}}
+	}
+	var parts []string
+	for _, k := range order {
+		text := cmp.Or(Sanitize(k.document), "the account's shell preferences") + ", " + string(k.kind) + " kind"
+		if d, ok := v.plan.Documents[plan.DocumentRef{Provider: k.provider, Name: k.document}]; ok {
+			text += documentText(d)
+		}
+		if len(order) > 1 {
+			text += fmt.Sprintf(" (%s)", count(seen[k], "target"))
+		}
+		if !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, "\n            ")
+}
+
+func documentText(d plan.Document) string {
+	var facts []string
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, name+Sanitize(value))
+		}
+	}
+	add("", d.SessionType)
+	add("version ", d.Version)
+	add("run as ", d.RunAs)
+	add("profile ", d.ShellProfile)
+	add("KMS ", d.KMSKeyID)
+	add("logs to ", strings.Join(d.LogSinks, " and "))
+	if d.IdleTimeout > 0 {
+		add("idle ", duration(d.IdleTimeout))
+	}
+	if d.MaxSessionTime > 0 {
+		add("at most ", duration(d.MaxSessionTime))
+	}
+	if len(facts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(facts, ", ")
+}
+
+func rolloutText(r plan.Rollout, waves int) string {
+	var parts []string
+	if waves > 1 {
+		sizes := make([]string, len(r.Waves))
+		for i, n := range r.Waves {
+			sizes[i] = fmt.Sprint(n)
+		}
+		parts = append(parts, "waves up to "+strings.Join(sizes, ", ")+" targets")
+	}
+	if r.MaxParallel > 0 {
+		parts = append(parts, fmt.Sprintf("at most %d at a time", r.MaxParallel))
+	}
+	switch {
+	case r.MaxFailures == 0:
+		parts = append(parts, "halts at the first failure")
+	case r.MaxFailures > 0:
+		parts = append(parts, fmt.Sprintf("halts when more than %d failed", r.MaxFailures))
+	}
+	if r.Pause > 0 {
+		parts = append(parts, duration(r.Pause)+" between waves")
+	}
+	if r.ApproveWaves {
+		parts = append(parts, "asks before each wave")
+	}
+	text := strings.Join(parts, ", ")
+	if r.Implied && text != "" {
+		text += " (no rollout block: the default)"
+	}
+	return text
+}
+
+// wave names every target of a wave.
+func (v *planView) wave(s *plan.Session, i, of int, jobs []*plan.Job) {
+	if of > 1 {
+		v.line(fmt.Sprintf("  wave %d of %d: %s", i+1, of, count(len(jobs), "target")))
+	} else {
+		v.line("  targets")
+	}
+	if len(jobs) > manyTargets {
+		words := make([]string, len(jobs))
+		for i, j := range jobs {
+			words[i] = whoFully(j.Target.ID, j.Target.Name)
+			if !j.Target.Online {
+				words[i] += " OFFLINE"
+			}
+		}
+		v.line(list("    ", words, v.opts.width()))
+		return
+	}
+	idWidth, nameWidth := 0, 0
+	for _, j := range jobs {
+		idWidth = max(idWidth, len(Sanitize(j.Target.ID)))
+		nameWidth = max(nameWidth, len(Sanitize(j.Target.Name)))
+	}
+	for _, j := range jobs {
+		t := j.Target
+		text := fmt.Sprintf("    %-*s  %-*s  %s", idWidth, Sanitize(t.ID), nameWidth, Sanitize(t.Name), Sanitize(t.Platform))
+		for _, more := range []string{t.IP, t.Region, t.Account} {
+			if more != "" {
+				text += "  " + Sanitize(more)
+			}
+		}
+		if !t.Online {
+			text += "  " + v.opts.paint(yellow, "OFFLINE ("+cmp.Or(Sanitize(t.PingStatus), "not connected")+")")
+		}
+		v.line(strings.TrimRight(text, " "))
+	}
+}
+
+// step shows a step's command once for all targets for which it is the same.
+func (v *planView) step(s *plan.Session, st *plan.Step) {
+	word := "step"
+	if st.Finally {
+		word = "finally"
+	}
+	v.line(fmt.Sprintf("  %s %s", word, v.opts.paint(bold, Sanitize(st.Label))), stepSettings(st))
+	var order []string
+	by := map[string][]*plan.Job{}
+	for _, j := range s.Jobs {
+		text := v.preview(j, st)
+		if by[text] == nil {
+			order = append(order, text)
+		}
+		by[text] = append(by[text], j)
+	}
+	for _, text := range order {
+		if len(order) > 1 {
+			words := make([]string, len(by[text]))
+			for i, j := range by[text] {
+				words[i] = who(j.Target.ID, j.Target.Name)
+			}
+			v.line(list("    on ", words, v.opts.width()))
+		}
+		if text != "" {
+			v.line(indentLines(text, "      "))
+		}
+	}
+}
+
+func stepSettings(st *plan.Step) string {
+	var parts []string
+	if st.Timeout > 0 {
+		parts = append(parts, "timeout "+duration(st.Timeout))
+	}
+	if st.Retry.Attempts > 1 {
+		parts = append(parts, fmt.Sprintf("up to %d attempts", st.Retry.Attempts))
+	}
+	if st.OnFailureContinue {
+		parts = append(parts, "goes on when it fails")
+	}
+	if st.Idempotent {
+		parts = append(parts, "idempotent")
+	}
+	if st.Sensitive {
+		parts = append(parts, "output is not kept")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "  (" + strings.Join(parts, ", ") + ")"
+}
+
+// missing lists what selectors found and left out.
+func (v *planView) missing() {
+	some := false
+	for _, f := range v.plan.Found {
+		for _, m := range f.Missing {
+			if !some {
+				v.line(v.opts.paint(bold, "Left out"))
+				some = true
+			}
+			v.line("  ", Sanitize(f.Address), ": ", Sanitize(m.ID), ": ", Sanitize(m.Why))
+		}
+	}
+	if some {
+		v.line()
+	}
+}
+
+func (v *planView) warnings() {
+	for _, d := range v.plan.Warnings {
+		text := v.opts.paint(yellow, "Warning: ") + Sanitize(d.Summary)
+		if d.Subject != nil {
+			text += fmt.Sprintf(" (%s:%d)", Sanitize(d.Subject.Filename), d.Subject.Start.Line)
+		}
+		v.line(text)
+		if d.Detail != "" {
+			v.line(indentLines(d.Detail, "  "))
+		}
+		v.line()
+	}
+}
+
+func (v *planView) total() {
+	p := v.plan
+	if Jobs(p) == 0 {
+		v.line("Plan: nothing to run.")
+		return
+	}
+	total, offline := targets(p)
+	all := newStarts(p)
+	for _, s := range p.Sessions {
+		all.add(s)
+	}
+	v.line(v.opts.paint(bold, "Plan:"), " ", count(len(p.Sessions), "session"), ", ", count(Jobs(p), "job"),
+		" on ", count(total, "target"), ".")
+	if offline > 0 {
+		v.line(v.opts.paint(yellow, count(offline, "target")), " offline: planned, and unreachable unless that changes.")
+	}
+	if t := all.time(); t >= time.Second {
+		v.line(count(all.total, "StartSession call"), " take at least ", duration(t), " at the planned rate (AWS allows 3 a second per account and region).")
+	}
+}
