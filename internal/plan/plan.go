@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/ssmrun/ssmrun/internal/hclspec"
 	"github.com/ssmrun/ssmrun/internal/outcome"
 )
@@ -86,6 +88,7 @@ type Document struct {
 	SessionType          string // Standard_Stream, InteractiveCommands, NonInteractiveCommands, Port
 	SeparateOutputStream bool   // declared as a parameter, so that it can be asked for
 	Parameters           []string
+	Required             []string // parameters without a default
 	RunAs                string
 	ShellProfile         string
 	KMSKeyID             string
@@ -95,34 +98,52 @@ type Document struct {
 }
 
 // Plan is what will run: pure data, made from a runbook, values and targets.
-// Its methods Prepare, Judge and Conclude answer at run time.
+// Its methods Prepare, Judge and Conclude answer at run time, to any number of
+// goroutines at once.
 type Plan struct {
 	Dir       string
 	Providers []Provider
-	Sessions  []*Session // in dependency order, then by address
+	Found     []Found                  // what each Selection resolved to, by address
+	Documents map[DocumentRef]Document // those that sessions use
+	Sessions  []*Session               // in dependency order, then in source order, keys sorted
+	Files     map[string]string        // SHA-256 in hex of the files that were read, by path
 	Warnings  hclspec.Diagnostics
 
-	eval *Evaluator
+	eval      *Evaluator
+	scope     *hclspec.Scope // var, local, path, targets and the functions
+	byName    map[string]*sessionBlock
+	byAddress map[string]*Session
+	scripts   map[string][]byte // by path
+	cache     sessionCache
 }
 
 // Session is one instance of a session block.
 type Session struct {
-	Address    string        // module.a.session.restart["eu"]
-	Name       string        // restart["eu"]: the `session` field of events
-	Kind       Kind          // of all its jobs that have none of their own
-	Document   string        // DocumentName to send, "" for the account's preferences
-	Reason     string        // as planned; may be "(known after session)" and the like
-	Timeout    time.Duration // of a job; 0 = none
-	MaxOutput  int64         // bytes kept of each step's stream
-	Rollout    Rollout
-	DependsOn  []string // addresses of sessions that must have ended first
-	AfterEnded bool     // after = "ended": runs also when those did not pass
-	Steps      []*Step  // declared steps, for_each expanded, in order
-	Finally    []*Step
-	Jobs       []*Job // in wave order, then rollout order
-	Range      hclspec.Range
+	Address   string        // module.a.session.restart["eu"]
+	Name      string        // restart["eu"]: the `session` field of events
+	Kind      Kind          // of all its jobs that have none of their own
+	Document  string        // DocumentName to send, "" for the account's preferences
+	Reason    string        // as planned; may be "(known after session)" and the like
+	Timeout   time.Duration // of a job; 0 = none
+	MaxOutput int64         // bytes kept of each step's stream
+	Shell     string        // of steps that name none; "" is sh, powershell on Windows
+	// OnDisconnect is what becomes of a running step when the client is gone:
+	// finish or kill.
+	OnDisconnect string
+	Rollout      Rollout
+	DependsOn    []string // addresses of sessions that must have ended first
+	AfterEnded   bool     // after = "ended": runs also when those did not pass
+	Steps        []*Step  // declared steps, for_each expanded, in order
+	Finally      []*Step
+	Jobs         []*Job // in wave order, then rollout order
+	Range        hclspec.Range
 
-	decl *hclspec.Session
+	block          *sessionBlock
+	scope          *hclspec.Scope // with each or count
+	key            cty.Value      // of for_each or count; cty.NilVal without
+	allowSensitive bool
+	planned        map[string]cty.Value // what `step.NAME` is at plan, by name of the block
+	representative *Job                 // stands for all jobs where only one can
 }
 
 // Rollout is how a session's jobs go out. Waves has the number of jobs that
@@ -148,6 +169,8 @@ type Job struct {
 	// SeparateOutput: that document declares separateOutputStream, so a session
 	// of the command kind asks for it.
 	SeparateOutput bool
+
+	value cty.Value // what `target` is
 }
 
 // Step is a declared step of a session instance.
@@ -161,9 +184,12 @@ type Step struct {
 	Idempotent        bool
 	Sensitive         bool // output is neither shown nor written
 	Action            Action
+	When              string // the source of its condition, "" without one
 	Range             hclspec.Range
 
-	decl *hclspec.Step
+	decl  *hclspec.Step
+	scope *hclspec.Scope // of the session instance, with the step's own each
+	uses  stepUses
 }
 
 // Action is the one thing that a step does.

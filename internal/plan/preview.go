@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ssmrun/ssmrun/internal/hclspec"
+	"github.com/ssmrun/ssmrun/internal/quote"
+)
+
+// Preview returns what a step does, for people at plan time: parts that are
+// not known yet read `(known after step)`, `(known after session)` or `(known
+// at run)`, sensitive parts `(sensitive value)`, and the rest is readable.
+// Control characters are as the author wrote them.
+func (p *Plan) Preview(job *Job, step *Step) string {
+	m := moment{plan: p}
+	return display(m.stepScope(job, step, cty.NilVal), step)
+}
+
+// display is a step's action for people, in one scope.
+func display(scope *hclspec.Scope, step *Step) string {
+	v := viewer{scope}
+	decl := step.decl
+	switch step.Action {
+	case ActionScript:
+		text := "script " + v.word(decl.Script)
+		if decl.Args != nil {
+			text += " " + v.command(decl.Args)
+		}
+		return text
+	case ActionWait:
+		return "wait " + v.text(decl.Wait)
+	case ActionApprove:
+		return "approve " + strconv.Quote(v.text(decl.Approve))
+	case ActionLocalCommand:
+		return v.command(decl.LocalCommand)
+	}
+	return v.command(decl.Command)
+}
+
+// viewer shows expressions part by part, so that what is known stays readable.
+type viewer struct{ scope *hclspec.Scope }
+
+// segment is a stretch of text, or a hole where something is not shown.
+type segment struct {
+	text string
+	hole bool
+}
+
+func (v viewer) segments(expr hclspec.Expression) []segment {
+	if parts, ok := hclspec.TemplateParts(expr); ok {
+		var list []segment
+		for _, part := range parts {
+			list = append(list, v.segments(part)...)
+		}
+		return list
+	}
+	value, diags := evaluate(expr, v.scope)
+	if diags.HasErrors() {
+		return []segment{{"(not valid)", true}}
+	}
+	return []segment{v.segment(value, expr)}
+}
+
+func (v viewer) segment(value cty.Value, expr hclspec.Expression) segment {
+	switch {
+	case isSecret(value):
+		return segment{masked, true}
+	case !value.IsWhollyKnown():
+		return segment{placeholder(expr), true}
+	case value.IsNull():
+		return segment{"null", true}
+	}
+	if text, ok := textOf(value); ok {
+		return segment{text: text}
+	}
+	return segment{"(" + value.Type().FriendlyName() + ")", true}
+}
+
+// text is a template with its holes named.
+func (v viewer) text(expr hclspec.Expression) string {
+	if expr == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, s := range v.segments(expr) {
+		b.WriteString(s.text)
+	}
+	return b.String()
+}
+
+// command is a command: a list as a shell line, a string as it stands.
+func (v viewer) command(expr hclspec.Expression) string {
+	if expr == nil {
+		return ""
+	}
+	var words []string
+	if elements, ok := hclspec.ListElements(expr); ok {
+		for _, element := range elements {
+			words = append(words, v.word(element))
+		}
+		return strings.Join(words, " ")
+	}
+	value, diags := evaluate(expr, v.scope)
+	if diags.HasErrors() || value.IsMarked() || value.IsNull() || !value.IsKnown() || !isSequence(value.Type()) {
+		return v.text(expr)
+	}
+	for _, element := range value.Elements() {
+		words = append(words, shellWord([]segment{v.segment(element, expr)}))
+	}
+	return strings.Join(words, " ")
+}
+
+func (v viewer) word(expr hclspec.Expression) string { return shellWord(v.segments(expr)) }
+
+// shellWord quotes the text of a word as a shell would have it, holes left as
+// they are.
+func shellWord(segments []segment) string {
+	var all strings.Builder
+	safe, holes := true, false
+	for _, s := range segments {
+		all.WriteString(s.text)
+		holes = holes || s.hole
+		if quoted, err := quote.Sh(s.text); !s.hole && s.text != "" && (err != nil || quoted != s.text) {
+			safe = false
+		}
+	}
+	switch {
+	case !holes:
+		if quoted, err := quote.Sh(all.String()); err == nil {
+			return quoted
+		}
+	case safe:
+		return all.String()
+	}
+	return "'" + strings.ReplaceAll(all.String(), "'", `'\''`) + "'"
+}
+
+// placeholder stands for a value that is not known at plan: it names the last
+// of what must have happened.
+func placeholder(expr hclspec.Expression) string {
+	session := false
+	for _, ref := range hclspec.References(expr) {
+		switch ref.Path[0] {
+		case "step", "self", "job":
+			return "(known after step)"
+		case "session":
+			session = true
+		case "target":
+			return "(known for each target)"
+		}
+	}
+	if session {
+		return "(known after session)"
+	}
+	return "(known at run)"
+}
