@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,7 +77,7 @@ func (f *Fleet) startSession(ctx context.Context, p *provider, call plan.Call, p
 				startErr.Code = CodeCancelled
 				return nil, startErr
 			}
-		case err.fate == fateUnsent && unsent < sendTries-1:
+		case err.fate == fateUnsent && unsent < sendTries-1 && !untrusted(err.cause):
 			if !pause(ctx, 200*time.Millisecond<<unsent) {
 				startErr.Code = CodeCancelled
 				return nil, startErr
@@ -86,6 +87,13 @@ func (f *Fleet) startSession(ctx context.Context, p *provider, call plan.Call, p
 			return nil, startErr
 		}
 	}
+}
+
+// untrusted reports whether the other end's certificate was refused. Asking
+// again does not change it.
+func untrusted(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
 }
 
 // pause waits, or returns false when ctx ends first.
