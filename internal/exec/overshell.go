@@ -39,11 +39,28 @@ func (a *attempt) overShell(ctx context.Context) ending {
 	ctx, release := attemptLimits(ctx, a.step, a.first)
 	defer release()
 	result, err := client.Run(ctx, a.shellStep(), a.out.stdout, a.out.stderr)
-	if err == nil {
+	var refused *shell.RefusedError
+	var boot *shell.BootError
+	switch {
+	case err == nil:
 		return a.ended(ctx, result)
+	case errors.As(err, &refused) && !isClosed(client.session.Done()):
+		return a.refused(ctx, refused)
+	case errors.As(err, &refused), errors.As(err, &boot):
+		a.dropShell()
+		return ending{outcome: outcome.Unreachable, why: err.Error()}
 	}
-	a.closeShell()
+	a.dropShell()
 	return a.lost(ctx, err)
+}
+
+// refused is the end of an attempt that was not started.
+func (a *attempt) refused(ctx context.Context, err error) ending {
+	if ctx.Err() != nil {
+		o, why := stoppedAs(ctx)
+		return ending{outcome: o, why: why + " before it was sent"}
+	}
+	return ending{outcome: outcome.Failed, why: err.Error()}
 }
 
 // ended is the end of an attempt whose end was seen.
@@ -76,14 +93,6 @@ func (a *attempt) ended(ctx context.Context, result shell.Result) ending {
 
 // lost is the end of an attempt whose end was not seen.
 func (a *attempt) lost(ctx context.Context, err error) ending {
-	var refused *shell.RefusedError
-	if errors.As(err, &refused) {
-		if a.shell == nil && ctx.Err() != nil {
-			o, why := stoppedAs(ctx)
-			return ending{outcome: o, why: why + " before it was sent"}
-		}
-		return ending{outcome: outcome.Failed, why: refused.Error()}
-	}
 	why := err.Error()
 	if ctx.Err() != nil {
 		_, cause := stoppedAs(ctx)
@@ -128,12 +137,12 @@ func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
 	}
 	input.session.Store(session.Session)
 	client.session = session
-	a.shell = client // from here on closeShell ends the session
+	a.shell = client // from here on the job ends the session
 	go client.watch(a.cut)
 
 	info, err := a.boot(ctx, client)
 	if err != nil {
-		a.closeShell()
+		a.dropShell()
 		return nil, a.notOpened(ctx, err)
 	}
 	a.ready(session, info.Shell)
@@ -180,7 +189,7 @@ func (c *shellClient) watch(cut context.Context) {
 		case <-c.session.Done():
 		case <-timer.C:
 			c.Lost(errors.New("interrupted"))
-			<-c.session.Done() // closeShell sees to it
+			<-c.session.Done() // dropShell sees to it
 			return
 		}
 	}
@@ -197,21 +206,26 @@ func sessionEnd(s *channel.Session) error {
 
 func endOf(s *channel.Session) string { return sessionEnd(s).Error() }
 
-// closeShell ends the job's session, if it has one. A shell that is still there
-// is told first, so that it cleans up after itself.
+// closeShell ends the job's session, if it has one. The shell is told first, so
+// that it cleans up after itself.
 func (j *jobRun) closeShell() {
-	c := j.shell
-	if c == nil {
-		return
-	}
-	j.shell = nil
-	if !isClosed(c.session.Done()) && j.cut.Err() == nil && j.result.Outcome != outcome.Unknown {
+	if c := j.shell; c != nil && j.cut.Err() == nil && !isClosed(c.session.Done()) {
 		give := time.AfterFunc(quitTimeout, func() { _ = c.session.Close() })
 		if c.Quit() == nil {
 			<-c.session.Done()
 		}
 		give.Stop()
 	}
+	j.dropShell()
+}
+
+// dropShell ends the job's session, if it has one, without a word to the shell.
+func (j *jobRun) dropShell() {
+	c := j.shell
+	if c == nil {
+		return
+	}
+	j.shell = nil
 	j.endSession(c.session)
 	<-c.watched
 }
