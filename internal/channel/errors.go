@@ -28,8 +28,9 @@ type ExitError struct {
 
 func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
-// ExitMissingError says that the session ended and no exit code had arrived.
-// For session types that never send one (a pty) this is the ordinary end.
+// ExitMissingError says that the session ended and no exit code had arrived, or
+// that the session broke so that the code proves nothing. For session types
+// that never send one (a pty) this is the ordinary end.
 type ExitMissingError struct {
 	// Output is the text that the service gave with channel_closed. It comes
 	// from outside: quote it before showing it.

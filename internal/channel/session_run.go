@@ -24,6 +24,7 @@ func (s *Session) run(t Transport) {
 			t.Close()
 			s.stream.detach(t)
 			if err == nil || !s.mayReconnect(err) {
+				s.distrust(err)
 				return err
 			}
 			if t, err = o.reconnect(err); err != nil {
@@ -34,12 +35,24 @@ func (s *Session) run(t Transport) {
 	s.finish(err)
 }
 
+// distrust forgets the exit code when the session ends because of what was
+// received or because it could not be passed on: its output is not complete.
+func (s *Session) distrust(err error) {
+	if err == nil || errors.As(err, new(*lostError)) {
+		return
+	}
+	s.mu.Lock()
+	s.exit = nil
+	s.mu.Unlock()
+}
+
 // guard turns a panic, be it ours or a writer's, into the end of this session:
 // what one target sends must not end the others.
 func (s *Session) guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			s.distrust(err)
 		}
 	}()
 	return f()
