@@ -37,11 +37,9 @@ func (r *run) conclude() (*Summary, error) {
 	if len(conclusion.Outputs) > 0 {
 		facts = append(facts, outputsFact(conclusion.Outputs))
 	}
-	if conclusion.Diagnostics.HasErrors() {
-		err = errors.Join(err, errors.New("conclude the run: checks or outputs could not be evaluated"))
-	}
+	s.Mistakes = conclusion.Diagnostics.HasErrors()
 	s.Duration = time.Since(r.began)
-	code := s.Tally.ExitCode()
+	code := s.ExitCode()
 	if err != nil && code == outcome.ExitPassed {
 		code = outcome.ExitError
 	}

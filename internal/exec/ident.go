@@ -29,6 +29,7 @@ func stepIdent(j *plan.Job, s *plan.Step, attempt int) event.Step {
 		Name:    j.Target.Name,
 		Step:    s.Label,
 		Attempt: attempt,
+		Index:   s.Index + 1,
 	}
 }
 

@@ -41,6 +41,9 @@ type Summary struct {
 	Conclusion plan.Conclusion
 	Facts      *plan.Facts
 	Duration   time.Duration
+	// Mistakes: a check or an output could not be evaluated. The diagnostics
+	// are in the Conclusion, and among the events.
+	Mistakes bool
 	// Orphans: StartSession was called for a session whose id is not known. The
 	// caller should look for sessions whose reason names this run.
 	Orphans bool
@@ -54,8 +57,15 @@ type OpenSession struct {
 	Err               error
 }
 
-// ExitCode is what the process owes its caller for this run.
-func (s *Summary) ExitCode() int { return s.Tally.ExitCode() }
+// ExitCode is what the process owes its caller for this run, when Run returned
+// no error.
+func (s *Summary) ExitCode() int {
+	code := s.Tally.ExitCode()
+	if code == outcome.ExitPassed && s.Mistakes {
+		return outcome.ExitError
+	}
+	return code
+}
 
 // Run runs the plan and returns when every job has ended, the checks and
 // outputs were concluded and run_summary is durable. That jobs fail is no
