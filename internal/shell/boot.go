@@ -100,7 +100,7 @@ func (c *Client) stageZero(ctx context.Context, boot *bootWait) error {
 	c.mu.Lock()
 	c.bootID, c.shellUp = id, false
 	c.mu.Unlock()
-	text := loaderCommand(id)
+	text := loaderCommand(c.opts.binSh, id)
 	for {
 		try, cancel := context.WithTimeout(ctx, stageZeroAgain)
 		err := c.typeAndWait(try, boot, text, bootLoader)
@@ -116,7 +116,7 @@ func (c *Client) stageZero(ctx context.Context, boot *bootWait) error {
 		}
 		// An interrupt first: it ends an unfinished line, or a program that
 		// a profile has left in the foreground.
-		text = "\x03\n" + loaderCommand(id)
+		text = "\x03\n" + loaderCommand(c.opts.binSh, id)
 	}
 }
 

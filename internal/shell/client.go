@@ -16,6 +16,8 @@ type Options struct {
 	// Silence is how long a step may be silent before the server is asked
 	// whether it is still there, and how long its answer may take. 30 s when 0.
 	Silence time.Duration
+
+	binSh string // instead of /bin/sh, for tests
 }
 
 // Info is what the target said when its step server started.
@@ -70,6 +72,9 @@ type server struct {
 func New(in io.Writer, opts Options) *Client {
 	if opts.Servers == nil {
 		opts.Servers = []string{"perl", "python3", "sh"}
+	}
+	if opts.binSh == "" {
+		opts.binSh = "/bin/sh"
 	}
 	if opts.Silence <= 0 {
 		opts.Silence = 30 * time.Second

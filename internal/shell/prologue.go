@@ -156,16 +156,16 @@ func (s *Step) prologue(carry carrying) string {
 		fmt.Fprintf(&b, "exec %s /dev/fd/8 %s\n", strings.Join(p.words, " "), args)
 		return b.String()
 	}
-	b.WriteString(s.enterDir())
+	b.WriteString(set)
 	b.WriteString("_ssmrun_save() {\nset +eu\n_ssmrun_p=$PWD\n")
 	if s.Dir != "" {
 		b.WriteString("if [ \"$_ssmrun_p\" = \"$_ssmrun_e\" ]; then _ssmrun_p=$_ssmrun_d; fi\n")
 	}
 	b.WriteString(restore + carry.save + "\n}\n")
-	b.WriteString(set)
 	// `set +x` first, and in a group whose errors go nowhere: a script's
 	// trace must not show what is ours.
 	b.WriteString("trap '{ _ssmrun_rc=$?; set +x; _ssmrun_save; } 2>/dev/null; exit \"$_ssmrun_rc\"' EXIT\n")
+	b.WriteString(s.enterDir())
 	if len(s.Args) > 0 {
 		args, _ := quote.ShAll(s.Args)
 		b.WriteString("set -- " + args + "\n")

@@ -103,12 +103,14 @@ printf '%s\n' "@$N T $n $1 $q $L $T" >&6
 }
 
 # step runs the step itself, then marks the end of both its streams: what a
-# process that it left behind writes comes after the mark.
+# process that it left behind writes comes after the mark. The step's stderr is
+# 7 until the last exec, because this shell's redirections are in force when it
+# says that the step was killed.
 step() {
 i=/dev/null
 [ "$I" ] && i=$d/i
 [ $cs = c ] && set -- env -i "PATH=$PATH" "$@"
-$ses "$@" -c '. /dev/fd/9' "$c0" <"$i" 3<&- 4>&- 6>&- 8<<EOS 9<<EOW
+/bin/sh -c 'exec "$@" 2>&7 7>&-' sh $ses "$@" -c '. /dev/fd/9' "$c0" <"$i" 3<&- 4>&- 6>&- 8<<EOS 9<<EOW
 $S
 EOS
 $W
@@ -116,7 +118,7 @@ EOW
 x=$?
 say "Y $n $x"
 printf '%s' "$M$M"
-printf '%s' "$M$M" >&2
+printf '%s' "$M$M" >&7
 }
 
 run() {
@@ -126,7 +128,7 @@ if [ "$uw$us$ui" != "okokok" ]; then say "F $n upload"; return; fi
 reader <&3 &
 R=$!
 say "B $n 0"
-{ { step "$@" 2>&4 4>&- | fr O o; } 4>&1 | fr E e; }
+{ { step "$@" 7>&4 2>/dev/null 4>&- | fr O o; } 4>&1 | fr E e; }
 { kill -9 $R; wait $R; } 2>/dev/null
 s=0 C=0 G=0
 { read -r k <"$d/c"; } 2>/dev/null && [ "$k" = "$n" ] && C=1

@@ -21,9 +21,9 @@ var (
 //
 // The loader answers with what the target has, then evaluates lines that begin
 // with "#L". It stays behind the step server and says when that has ended.
-func loaderCommand(id string) string {
+func loaderCommand(sh, id string) string {
 	tag := "@" + id[:8] + `"` + id[8:] + `"`
-	return ` /bin/sh -c 'stty -echo -ixon -iexten icanon icrnl 2>/dev/null;trap : INT;` +
+	return ` ` + sh + ` -c 'stty -echo -ixon -iexten icanon icrnl 2>/dev/null;trap : INT;` +
 		`t=;for p in perl python3 base64 openssl od gzip setsid awk cksum sudo;do command -v $p >/dev/null 2>&1&&t="$t $p";done;` +
 		`{ read -r c </proc/$PPID/comm;} 2>/dev/null&&t="$t shell=$c";` +
 		`r(){ echo ` + tag + ` r$t;};x(){ echo ` + tag + ` x $1 $2;};r;` +
