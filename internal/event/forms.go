@@ -40,7 +40,8 @@ func forms(secret string) []string {
 func base64Forms(secret string) []string {
 	var all []string
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
-		all = append(all, enc.EncodeToString([]byte(secret)))
+		padded := enc.EncodeToString([]byte(secret))
+		all = append(all, padded, strings.TrimRight(padded, "="))
 		for before := range 3 {
 			whole := enc.EncodeToString([]byte(strings.Repeat("\x00", before) + secret))
 			from := (before*8 + 5) / 6

@@ -21,7 +21,13 @@ type matcher struct {
 	filter [1 << 16 / 64]uint64
 }
 
-func hashOf(key uint32) uint32 { return key * 0x9E3779B1 >> 16 }
+// hashOf returns 16 bits, so that the compiler sees that filter has the place.
+func hashOf(key uint32) uint16 { return uint16(key * 0x9E3779B1 >> 16) }
+
+func (m *matcher) maybe(key uint32) bool {
+	h := hashOf(key)
+	return m.filter[h/64]&(1<<(h%64)) != 0
+}
 
 func (m *matcher) empty() bool { return len(m.starts) == 0 }
 
@@ -46,9 +52,14 @@ func (m *matcher) add(pattern string) {
 // next returns the first place at or after i where a pattern may begin, or
 // begin and go on after the text's end; len(text) when there is none.
 func (m *matcher) next(text []byte, i int) int {
+	for ; i+8 <= len(text); i += 4 { // four places a load
+		x := binary.LittleEndian.Uint64(text[i:])
+		if m.maybe(uint32(x)) || m.maybe(uint32(x>>8)) || m.maybe(uint32(x>>16)) || m.maybe(uint32(x>>24)) {
+			break
+		}
+	}
 	for ; i+minSecret <= len(text); i++ {
-		h := hashOf(binary.LittleEndian.Uint32(text[i:]))
-		if m.filter[h/64]&(1<<(h%64)) != 0 {
+		if m.maybe(binary.LittleEndian.Uint32(text[i:])) {
 			return i
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -87,9 +88,13 @@ func decodersOf(each ...func([]byte) (Fact, error)) map[string]decoder {
 // fieldsOf lists the JSON names of a struct's fields, embedded ones included.
 func fieldsOf(t reflect.Type) map[string]bool {
 	names := map[string]bool{}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if !f.Anonymous && name != "-" {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			maps.Copy(names, fieldsOf(f.Type))
+			continue
+		}
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "-" {
 			names[name] = true
 		}
 	}
