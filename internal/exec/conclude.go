@@ -20,7 +20,7 @@ func (r *run) conclude() (*Summary, error) {
 	err = errors.Join(err, panicked)
 	s.Conclusion = conclusion
 
-	facts := diagnosticFacts("", conclusion.Diagnostics)
+	facts := r.diagnosticFacts("", conclusion.Diagnostics)
 	checks := map[outcome.Outcome]int{}
 	for _, c := range conclusion.Checks {
 		checks[c.Outcome]++

@@ -43,7 +43,7 @@ func jobKind(j *plan.Job) plan.Kind {
 
 // diagnosticFacts turns diagnostics into events. What they say of sensitive
 // values has been left out by whoever made them.
-func diagnosticFacts(address string, diags plan.Diagnostics) []event.Fact {
+func (r *run) diagnosticFacts(address string, diags plan.Diagnostics) []event.Fact {
 	var facts []event.Fact
 	for i, d := range diags {
 		f := event.Diagnostic{
@@ -57,6 +57,7 @@ func diagnosticFacts(address string, diags plan.Diagnostics) []event.Fact {
 		}
 		if d.Subject != nil {
 			f.Range = rangeOf(*d.Subject)
+			f.Snippet = r.eval.SourceLine(*d.Subject)
 		}
 		facts = append(facts, f)
 	}

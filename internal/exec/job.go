@@ -63,7 +63,7 @@ func (r *sessionRunner) RunJob(ctx context.Context, task Task) JobResult {
 func (j *jobRun) prepare() bool {
 	start, diags := j.eval.PrepareJob(j.Job, j.Facts)
 	j.opts.Redactor.Add(start.Conceal...)
-	j.log.Emit(diagnosticFacts(j.Job.Address, diags)...)
+	j.log.Emit(j.diagnosticFacts(j.Job.Address, diags)...)
 	switch {
 	case diags.HasErrors():
 		j.result = JobResult{Outcome: outcome.Failed, Why: "it could not be prepared: " + firstError(diags)}

@@ -52,6 +52,7 @@ type evaluator interface {
 	Record(*plan.Job, *plan.Step, *plan.Facts) (stdout, stderr *plan.Recording)
 	Judge(*plan.Job, *plan.Step, *plan.Facts, plan.Result) plan.Verdict
 	Conclude(*plan.Facts) plan.Conclusion
+	SourceLine(plan.Range) string
 }
 
 // Approve asks the operator a question and returns the answer. Cancelling ctx

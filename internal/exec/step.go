@@ -11,9 +11,10 @@ import (
 
 // ending is how an attempt ended.
 type ending struct {
-	result  plan.Result     // to be judged, when outcome is ""
-	outcome outcome.Outcome // otherwise the verdict: there is nothing to judge
-	why     string
+	result   plan.Result     // to be judged, when outcome is ""
+	outcome  outcome.Outcome // otherwise the verdict: there is nothing to judge
+	why      string
+	captures map[string]plan.Value
 	// silent: no intent was recorded, so nothing is recorded of the end.
 	silent bool
 }
@@ -35,6 +36,7 @@ func (j *jobRun) runStep(ctx context.Context, step *plan.Step) stepEnd {
 			// That this attempt did not run does not undo the ones before.
 			end.outcome = outcome.Worse(last.outcome, end.outcome)
 			end.why = last.why + "; then: " + end.why
+			j.own.Steps[step.Label].Outcome = end.outcome
 		}
 		if !end.retry || !j.delay(ctx, step, attempt+1) {
 			return end
@@ -73,7 +75,7 @@ func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first
 	work, diags := j.eval.Prepare(j.Job, step, number, j.Facts)
 	j.opts.Redactor.Add(work.Conceal...)
 	a.work = work
-	facts := diagnosticFacts(stepAddress(j.Job, step), diags)
+	facts := j.diagnosticFacts(stepAddress(j.Job, step), diags)
 	switch {
 	case diags.HasErrors():
 		j.begun = true
@@ -171,10 +173,10 @@ func (a *attempt) finish(ctx context.Context, e ending) stepEnd {
 	if e.outcome != outcome.Passed && e.why == "" {
 		e.why = complaint(verdict)
 	}
-	facts := diagnosticFacts(stepAddress(a.Job, a.step), verdict.Diagnostics)
+	facts := a.diagnosticFacts(stepAddress(a.Job, a.step), verdict.Diagnostics)
 	facts = append(facts, a.expectations(verdict)...)
 	facts = append(facts, a.captures(verdict)...)
-	a.own.Steps[a.step.Label] = &plan.StepFacts{Captures: verdict.Captures}
+	e.captures = verdict.Captures
 	return a.record(e, verdict.Retry && a.mayRetry(ctx), facts...)
 }
 
@@ -214,12 +216,13 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 		complete.StdoutMasked, complete.StderrMasked = out.masked, err.masked
 		complete.StdoutCut, complete.StderrCut = out.cut, err.cut
 	}
-	own := a.own.Steps[a.step.Label]
-	if own == nil {
-		own = &plan.StepFacts{}
+	a.own.Steps[a.step.Label] = &plan.StepFacts{
+		Outcome:  e.outcome,
+		ExitCode: e.result.ExitCode,
+		Duration: duration,
+		Attempt:  a.number,
+		Captures: e.captures,
 	}
-	own.Outcome, own.ExitCode, own.Duration, own.Attempt = e.outcome, e.result.ExitCode, duration, a.number
-	a.own.Steps[a.step.Label] = own
 	_ = a.commit(append(facts, complete)...) // a failure stops the run before the next step
 	return stepEnd{outcome: e.outcome, why: e.why, retry: retry}
 }

@@ -22,6 +22,7 @@ func (a *attempt) expectations(v plan.Verdict) []event.Fact {
 			Passed:      e.Passed,
 			Text:        e.Message,
 			Range:       rangeOf(e.Range),
+			Snippet:     a.eval.SourceLine(e.Range),
 		})
 	}
 	return facts
