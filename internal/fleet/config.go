@@ -22,21 +22,14 @@ import (
 )
 
 // load returns the configuration of one provider. What a provider block says
-// wins over the environment and the shared config files; a flag that says
-// something else is an error, because neither of the two may be ignored
-// silently.
+// wins over the flags, and these over the environment and the shared config
+// files.
 func (f *Fleet) load(ctx context.Context, spec plan.Provider) (aws.Config, error) {
 	if f.opts.Isolated {
 		return f.isolated()
 	}
-	region, err := agree("region", spec.Region, f.opts.Region)
-	if err != nil {
-		return aws.Config{}, err
-	}
-	profile, err := agree("profile", spec.Profile, f.opts.Profile)
-	if err != nil {
-		return aws.Config{}, err
-	}
+	region := cmp.Or(spec.Region, f.opts.Region)
+	profile := cmp.Or(spec.Profile, f.opts.Profile)
 	cfg, err := config.LoadDefaultConfig(ctx, f.loadOptions(region, profile)...)
 	if err != nil {
 		return aws.Config{}, explainConfig(err, cmp.Or(profile, os.Getenv("AWS_PROFILE")))
@@ -154,13 +147,22 @@ func (c *Credentials) provider() aws.CredentialsProvider {
 	}}
 }
 
-// agree returns the one of two settings that is set.
-func agree(what, block, flag string) (string, error) {
-	if block != "" && flag != "" && block != flag {
-		return "", fmt.Errorf("the provider block has %s %q, and -%s says %q: take one of them away",
-			what, block, what, flag)
+// checkFlags refuses a -region or -profile that no provider would use.
+func (f *Fleet) checkFlags(specs []plan.Provider) error {
+	if f.opts.Isolated {
+		return nil
 	}
-	return cmp.Or(block, flag), nil
+	unused := func(flag string, of func(plan.Provider) string) bool {
+		return flag != "" && !slices.ContainsFunc(specs, func(p plan.Provider) bool { return of(p) == "" || of(p) == flag })
+	}
+	const ignored = "-%s=%s would be ignored: every provider block sets its %s to something else"
+	if unused(f.opts.Region, func(p plan.Provider) string { return p.Region }) {
+		return fmt.Errorf(ignored, "region", f.opts.Region, "region")
+	}
+	if unused(f.opts.Profile, func(p plan.Provider) string { return p.Profile }) {
+		return fmt.Errorf(ignored, "profile", f.opts.Profile, "profile")
+	}
+	return nil
 }
 
 // explainConfig says what is wrong with the shared config files.

@@ -67,7 +67,7 @@ func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec.next.ServeHTTP(w, r)
 }
 
-func serve(t *testing.T, handler http.Handler) (*recorder, string) {
+func serve(t testing.TB, handler http.Handler) (*recorder, string) {
 	t.Helper()
 	rec := &recorder{next: handler}
 	srv := httptest.NewServer(rec)
@@ -148,9 +148,9 @@ func TestOpenErrorsSayWhatToSet(t *testing.T) {
 		{"no credentials", nil, Options{Region: "eu-west-1"}, plan.Provider{}, "provider aws: no AWS credentials: set -profile or AWS_PROFILE"},
 		{"no such profile", keys, Options{Profile: "prod"}, plan.Provider{}, `provider aws: profile "prod" is not in the shared config files`},
 		{"no such profile in the environment", with(map[string]string{"AWS_PROFILE": "dev"}), Options{}, plan.Provider{}, `profile "dev" is not in`},
-		{"two regions", keys, Options{Region: "eu-west-1"}, plan.Provider{Region: "eu-west-2"},
-			`provider aws: the provider block has region "eu-west-2", and -region says "eu-west-1": take one of them away`},
-		{"two profiles", keys, Options{Profile: "a"}, plan.Provider{Profile: "b"}, `has profile "b", and -profile says "a"`},
+		{"region for nobody", keys, Options{Region: "eu-west-1"}, plan.Provider{Region: "eu-west-2"},
+			"-region=eu-west-1 would be ignored: every provider block sets its region to something else"},
+		{"profile for nobody", keys, Options{Profile: "a"}, plan.Provider{Profile: "b"}, "-profile=a would be ignored"},
 		{"bad endpoint", keys, Options{Region: "eu-west-1", EndpointURL: "localhost:80"}, plan.Provider{}, "endpoint URL: want http:// or https://"},
 		{"bad CA bundle", keys, Options{Region: "eu-west-1", CABundle: os.DevNull}, plan.Provider{}, "no certificate in PEM form"},
 		{"no CA bundle", keys, Options{Region: "eu-west-1", CABundle: "/nonexistent"}, plan.Provider{}, "read CA bundle: open /nonexistent"},
@@ -289,5 +289,14 @@ func TestProxyIsUsed(t *testing.T) {
 	}
 	if len(rec.hosts) == 0 || rec.hosts[0] != "ssm.example.test" {
 		t.Errorf("the proxy saw %v", rec.hosts)
+	}
+}
+
+func TestRegionOfBlockFlagAndEnvironment(t *testing.T) {
+	cleanEnv(t, with(map[string]string{"AWS_REGION": "us-east-1"}))
+	f := New(Options{Region: "eu-west-1", EndpointURL: "http://127.0.0.1:1"})
+	open(t, f, plan.Provider{Key: "aws"}, plan.Provider{Key: "aws.b", Region: "ap-south-1"})
+	if a, b := f.providers["aws"].Region, f.providers["aws.b"].Region; a != "eu-west-1" || b != "ap-south-1" {
+		t.Errorf("regions %s and %s, want the flag's and the block's", a, b)
 	}
 }

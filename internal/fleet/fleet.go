@@ -14,8 +14,9 @@ import (
 // with the AWS CLI's meaning. The zero value reads the environment and the
 // shared config files as every SDK does.
 type Options struct {
-	// Profile and Region are what -profile and -region say. A provider block
-	// that says something else is an error of Open.
+	// Profile and Region are what -profile and -region say. They are for the
+	// provider blocks that say nothing; when all blocks say something else,
+	// the flag would be ignored silently, and Open refuses it.
 	Profile string
 	Region  string
 
@@ -23,8 +24,8 @@ type Options struct {
 	// AWS_ENDPOINT_URL and endpoint_url of the profile count.
 	EndpointURL string
 
-	// CABundle is a PEM file whose certificates are trusted besides the
-	// system's. Without it AWS_CA_BUNDLE counts.
+	// CABundle is a PEM file whose certificates are trusted instead of the
+	// system's. Without it AWS_CA_BUNDLE and ca_bundle of the profiles count.
 	CABundle    string
 	NoVerifySSL bool
 

@@ -128,6 +128,9 @@ func (f *Fleet) Open(ctx context.Context, providers []plan.Provider) error {
 	if len(providers) == 0 {
 		providers = []plan.Provider{{Key: "aws"}}
 	}
+	if err := f.checkFlags(providers); err != nil {
+		return err
+	}
 	if f.client == nil {
 		if err := f.openTransport(ctx, providers); err != nil {
 			return err

@@ -12,18 +12,24 @@ const concealed = "***"
 
 // Secret is text that must not be printed: a session's token, its stream URL,
 // a secret key. Every way of formatting or marshalling it gives ***; only
-// Reveal gives the text.
-type Secret struct{ text string }
+// Reveal gives the text. It is kept behind a pointer because fmt cannot call
+// methods of unexported fields, and prints their content instead.
+type Secret struct{ text *string }
 
 // NewSecret returns a Secret that holds text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret { return Secret{&text} }
 
 // Reveal returns the text. The caller sends it where it belongs and keeps it
 // out of errors, logs, arguments and the environment.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // Empty reports whether there is no text.
-func (s Secret) Empty() bool { return s.text == "" }
+func (s Secret) Empty() bool { return s.Reveal() == "" }
 
 // String returns ***.
 func (s Secret) String() string { return concealed }
@@ -50,8 +56,8 @@ func scrub(err error, secrets ...Secret) error {
 	text := err.Error()
 	clean := text
 	for _, s := range secrets {
-		if s.text != "" {
-			clean = strings.ReplaceAll(clean, s.text, concealed)
+		if !s.Empty() {
+			clean = strings.ReplaceAll(clean, s.Reveal(), concealed)
 		}
 	}
 	if clean == text {

@@ -11,8 +11,9 @@ import (
 )
 
 func TestSecretNeverPrints(t *testing.T) {
-	type holder struct{ Token, Key Secret }
+	type holder struct{ Token, key Secret }
 	h := holder{NewSecret("canary-1"), NewSecret("canary-2")}
+	_ = h.key
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 		fmt.Fprintf(&out, verb+" "+verb+" "+verb+"\n", h, &h, h.Token)

@@ -31,8 +31,8 @@ const (
 )
 
 // trust returns the TLS configuration that the API and the data channels
-// share, with one cache of TLS sessions. Certificates of the bundles are
-// trusted besides the system's.
+// share, with one cache of TLS sessions. With bundles their certificates are
+// trusted and the system's are not, as the AWS CLI has it.
 func trust(noVerify bool, bundles ...string) (*tls.Config, error) {
 	conf := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -48,22 +48,13 @@ func trust(noVerify bool, bundles ...string) (*tls.Config, error) {
 			return nil, fmt.Errorf("read CA bundle: %w", err)
 		}
 		if conf.RootCAs == nil {
-			conf.RootCAs = systemRoots()
+			conf.RootCAs = x509.NewCertPool()
 		}
 		if !conf.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("read CA bundle %s: no certificate in PEM form in it", path)
 		}
 	}
 	return conf, nil
-}
-
-// systemRoots is a copy of the system's roots, or an empty pool where the
-// system has none: then the bundle is all that is trusted.
-func systemRoots() *x509.CertPool {
-	if pool, err := x509.SystemCertPool(); err == nil {
-		return pool
-	}
-	return x509.NewCertPool()
 }
 
 // newTransport returns the one HTTP transport of a Fleet: HTTP/1.1, so that the
