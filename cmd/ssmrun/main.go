@@ -1,0 +1,55 @@
+// Command ssmrun runs operational runbooks over AWS Systems Manager Session
+// Manager. This package has the commands and is the only place where the two
+// sides of the program meet: what reads (hclspec, plan, fleet) and what shows
+// and keeps (view, runstore).
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/ssmrun/ssmrun/internal/lab"
+	"github.com/ssmrun/ssmrun/internal/outcome"
+)
+
+func main() {
+	lab.Main()
+	os.Exit(run(os.Args[1:]))
+}
+
+// run executes one command line and returns the process's exit code.
+func run(args []string) int {
+	root := newRoot()
+	root.SetArgs(normalizeFlags(root, args))
+	err := root.Execute()
+	if err == nil {
+		return outcome.ExitPassed
+	}
+	var exit exitError
+	if errors.As(err, &exit) {
+		if exit.err != nil {
+			fmt.Fprintf(os.Stderr, "Error: %v\n", exit.err)
+		}
+		return exit.code
+	}
+	fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+	return outcome.ExitError
+}
+
+// exitError ends the process with a code of its own. A nil err means that
+// everything has been said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+// silent is exit code 1 after diagnostics that have been printed.
+var silent = exitError{code: outcome.ExitError}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// ui is where a command speaks: results on stdout, everything else on stderr.
+// Colours are used when the stream is a terminal, NO_COLOR is not set and
+// -color does not say otherwise.
+type ui struct {
+	stdout, stderr io.Writer
+	json           bool
+	colorOut       bool
+	colorErr       bool
+	width          int // of the terminal, 0 when there is none
+}
+
+// uiFlags are the flags that shape what a command prints.
+type uiFlags struct {
+	json    bool
+	color   string
+	noColor bool
+}
+
+func (f *uiFlags) register(cmd *cobra.Command, what string) {
+	fs := cmd.Flags()
+	if what != "" {
+		fs.BoolVar(&f.json, "json", false, what)
+	}
+	fs.StringVar(&f.color, "color", "auto", "`WHEN` to use colours: on, off or auto")
+	fs.BoolVar(&f.noColor, "no-color", false, "the same as -color=off")
+}
+
+func (f *uiFlags) ui(cmd *cobra.Command) (*ui, error) {
+	switch f.color {
+	case "on", "off", "auto":
+	default:
+		return nil, usageError("-color takes on, off or auto")
+	}
+	u := &ui{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), json: f.json}
+	u.colorOut, u.colorErr = f.wants(os.Stdout), f.wants(os.Stderr)
+	if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
+		u.width = w
+	}
+	return u, nil
+}
+
+func (f *uiFlags) wants(stream *os.File) bool {
+	switch {
+	case f.noColor || f.color == "off":
+		return false
+	case f.color == "on":
+		return true
+	}
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(stream.Fd()))
+}
+
+func usageError(text string) error { return exitError{code: 1, err: errorText(text)} }
+
+type errorText string
+
+func (e errorText) Error() string { return string(e) }
