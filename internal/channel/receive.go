@@ -120,9 +120,7 @@ func (s *stream) acknowledge(t Transport, m *Message) {
 	if patient, ok := t.(laterWriter); ok {
 		write = patient.WriteLater
 	}
-	if err := write(Frame{Data: s.ackFrame}); err != nil {
-		t.Close()
-	}
+	s.wrote(t, write(Frame{Data: s.ackFrame}))
 }
 
 // laterWriter is a transport that may hold frames back until its reader waits,

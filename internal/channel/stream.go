@@ -47,6 +47,7 @@ type stream struct {
 	window    sendWindow
 	trip      roundTrip
 	transport Transport // nil: nobody is attached
+	failing   Transport // could not be written to; to be closed soon
 	paused    bool
 	gate      gate
 	early     []early // data that the gate holds, or may take back
@@ -56,6 +57,9 @@ type stream struct {
 	pumping   bool
 	pumpedAt  time.Time
 }
+
+// lastWords is how long a transport that cannot be written to may be read.
+const lastWords = time.Second
 
 func newStream(r role, limit, burst int, deliver func(PayloadType, []byte) error) *stream {
 	s := &stream{role: r, limit: limit, burst: burst, deliver: deliver}
@@ -148,11 +152,25 @@ func (s *stream) push(payloadType PayloadType, payload []byte) []byte {
 	return frame
 }
 
-// write writes a frame. A transport that fails is closed, so that its reader
-// learns of it; the frame is in the window or will be asked for again.
+// write writes a frame of the window.
 func (s *stream) write(t Transport, frame []byte) {
-	if err := t.WriteFrame(Frame{Data: frame}); err != nil {
-		t.Close()
+	s.wrote(t, t.WriteFrame(Frame{Data: frame}))
+}
+
+// wrote notes how a write ended. A transport that fails is closed, so that its
+// reader learns of it; the frame is in the window or will be asked for again.
+// It is closed a little later: the other end may have hung up behind its last
+// words, and those can still be read.
+func (s *stream) wrote(t Transport, err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	first := s.failing != t
+	s.failing = t
+	s.mu.Unlock()
+	if first {
+		time.AfterFunc(lastWords, func() { t.Close() })
 	}
 }
 
