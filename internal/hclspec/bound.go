@@ -28,38 +28,30 @@ type bounded struct {
 // bound rewrites syntax in place so that what can grow is counted.
 func bound(syntax hclsyntax.Expression) Expression {
 	_ = hclsyntax.VisitAll(syntax, func(node hclsyntax.Node) hcl.Diagnostics {
-		switch node := behind(node).(type) {
+		switch node := node.(type) {
 		case *hclsyntax.ForExpr:
-			node.ValExpr = iteration{node.ValExpr}
+			node.ValExpr = iteration{inner(node.ValExpr)}
 			if node.CondExpr != nil {
-				node.CondExpr = iteration{node.CondExpr}
+				node.CondExpr = iteration{inner(node.CondExpr)}
 			}
 		case *hclsyntax.TemplateExpr:
 			for i, part := range node.Parts {
 				if _, literal := part.(*hclsyntax.LiteralValueExpr); !literal {
-					node.Parts[i] = templatePart{part}
+					node.Parts[i] = templatePart{inner(part)}
 				}
 			}
 		case *hclsyntax.BinaryOpExpr:
-			node.LHS, node.RHS = operand{node.LHS}, operand{node.RHS}
+			node.LHS, node.RHS = operand{inner(node.LHS)}, operand{inner(node.RHS)}
 		}
 		return nil
 	})
 	return bounded{syntax}
 }
 
-// behind returns the node that one of our wrappers stands before. The walk
-// visits a wrapper in place of the node, and then the node's children.
-func behind(node hclsyntax.Node) hclsyntax.Node {
-	switch wrapper := node.(type) {
-	case iteration:
-		return wrapper.Expression
-	case templatePart:
-		return wrapper.Expression
-	case operand:
-		return wrapper.Expression
-	}
-	return node
+// inner gives a wrapper's node a parent, because hcl's walk enters what a
+// wrapper's methods name as children, and would pass over the node itself.
+func inner(expr hclsyntax.Expression) hclsyntax.Expression {
+	return &hclsyntax.ParenthesesExpr{Expression: expr, SrcRange: expr.Range()}
 }
 
 // UnwrapExpression gives hcl's static analysis the syntax behind the bounds.

@@ -163,12 +163,14 @@ const streamTests = "equals contains matches empty lines json " +
 	"not_equals not_contains not_matches not_empty not_lines not_json"
 
 func (d *decoder) streamExpect(block *hcl.Block) *StreamExpect {
+	before := len(d.diags)
 	b := d.body(block.Body, "a "+block.Type+" block", block.DefRange, form{attributes: streamTests})
+	known := len(d.diags) == before
 	se := &StreamExpect{Range: block.DefRange}
 	for _, attr := range inOrder(b.attrs) {
 		se.Tests = append(se.Tests, &Attribute{Name: attr.Name, Expr: d.expression(attr.Expr), Range: attr.NameRange})
 	}
-	if len(se.Tests) == 0 {
+	if len(se.Tests) == 0 && known {
 		d.complain(block.DefRange, "Expectation without a test",
 			"A %s block needs at least one of %s.", block.Type, strings.Join(strings.Fields(streamTests), ", "))
 	}

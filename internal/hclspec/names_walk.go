@@ -64,8 +64,9 @@ func (c *checker) walk() {
 
 func (c *checker) variable(v *Variable) {
 	for _, a := range v.Validations {
+		before := len(c.diags)
 		c.assertion(a, spot{what: "a validation"})
-		if a.Condition != nil && !slices.ContainsFunc(References(a.Condition), func(ref Reference) bool {
+		if a.Condition != nil && len(c.diags) == before && !slices.ContainsFunc(References(a.Condition), func(ref Reference) bool {
 			return len(ref.Path) > 1 && ref.Path[0] == "var" && ref.Path[1] == v.Name
 		}) {
 			c.complain(a.Condition.Range(), "Validation of something else",

@@ -18,7 +18,7 @@ import (
 // operator of shell's parameter expansion right after the name, a special
 // parameter, or a bare number.
 var shellOnly = regexp.MustCompile(`^\$\{(?:` + strings.Join([]string{
-	`[A-Za-z_][A-Za-z0-9_]*(?::[-=?+0-9]|#|%%|%\*|\^|,,|,\}|@|//|=[^=]|\?[^ :}]*\}|\+\}|\[[@*]\])`,
+	`[A-Za-z_][A-Za-z0-9_]*(?::[-=?+0-9]|#|%[%.*?/]|\^|,,|,\}|@|//|=[^=]|\?[^ :}]*\}|\+\}|\[[@*]\])`,
 	`[A-Z_][A-Z0-9_]*/[^ }]*/`, // lower case may be a division
 	`#[A-Za-z_@*0-9]`,
 	`[@*?$!]\}`,

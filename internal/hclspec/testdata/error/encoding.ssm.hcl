@@ -1,0 +1,4 @@
+locals {
+  a = "x"
+  # ÿ # ERROR: Invalid character encoding
+}

@@ -1,0 +1,3 @@
+locals {
+  constant = 1e99999 # ERROR: Number too large
+}

@@ -1,0 +1,3 @@
+locals {
+  command = "echo ${#PATH}" # ERROR: Not a template sequence
+}
