@@ -85,7 +85,9 @@ func simulate(t *testing.T, seed uint64) Stats {
 	}
 	s := l.connect(func(c *Config) { c.DrainTimeout = time.Hour })
 	wrote := make(chan error, 3)
-	go func() { wrote <- pieces(rng.IntN(3000)+1, up, func(p []byte) error { _, err := s.Write(p); return err }) }()
+	go func() {
+		wrote <- pieces(rng.IntN(3000)+1, up, func(p []byte) error { _, err := s.Write(p); return err })
+	}()
 	go func() { wrote <- pieces(rng.IntN(3000)+1, down, l.agent.Stdout) }()
 	go func() { wrote <- pieces(rng.IntN(3000)+1, errs, l.agent.Stderr) }()
 	for range cap(wrote) {
