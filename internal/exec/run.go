@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,11 @@ type Options struct {
 
 	Parallelism int             // jobs at a time; 0 = DefaultParallelism
 	Stopping    <-chan struct{} // closed by the first Ctrl-C; nil: never
+
+	// Reason makes the reason that AWS records of a session from the runbook's,
+	// the run id and the job's address, by which the session can be found again.
+	// nil: the three in that order, of any length.
+	Reason func(text, runID, job string) string
 
 	// Announce is the run_start event. Run sets its number of jobs.
 	Announce event.RunStart
@@ -127,6 +133,9 @@ func newRun(p *plan.Plan, opts Options) *run {
 	if opts.Parallelism <= 0 {
 		opts.Parallelism = DefaultParallelism
 	}
+	if opts.Reason == nil {
+		opts.Reason = plainReason
+	}
 	r := &run{
 		plan:    p,
 		eval:    p,
@@ -142,6 +151,10 @@ func newRun(p *plan.Plan, opts Options) *run {
 		r.runner = &sessionRunner{run: r}
 	}
 	return r
+}
+
+func plainReason(text, runID, job string) string {
+	return strings.TrimSpace(text + " ssmrun/" + runID + "/" + job)
 }
 
 // newFacts has an entry for every job from the start, so that the map itself is

@@ -8,16 +8,12 @@ import (
 	"maps"
 	"runtime/debug"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
 	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/outcome"
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
-
-// maxReason is the length that AWS allows a session's reason.
-const maxReason = 256
 
 // openSession is a session that was started and has to be terminated.
 type openSession struct {
@@ -38,29 +34,8 @@ func (j *jobRun) call(own map[string][]string) plan.Call {
 		Target:     j.Job.Target.ID,
 		Document:   j.Job.Document,
 		Parameters: parameters,
-		Reason:     reason(j.start.Reason, j.opts.RunID, j.Job.Address),
+		Reason:     j.opts.Reason(j.start.Reason, j.opts.RunID, j.Job.Address),
 	}
-}
-
-// reason is what AWS records: the runbook's, cut to fit, and the run's and
-// job's names, by which a session can be found again.
-func reason(text, runID, address string) string {
-	suffix := "ssmrun/" + runID + "/" + address
-	if text == "" {
-		return cutTo(suffix, maxReason)
-	}
-	suffix = " " + cutTo(suffix, maxReason-1)
-	return cutTo(text, maxReason-utf8.RuneCountInString(suffix)) + suffix
-}
-
-// cutTo keeps the first n characters.
-func cutTo(s string, n int) string {
-	for i := range s {
-		if n--; n < 0 {
-			return s[:i]
-		}
-	}
-	return s
 }
 
 // startSession records the intent, together with the given facts, and starts a

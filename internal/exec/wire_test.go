@@ -183,21 +183,6 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func TestReasonsFit(t *testing.T) {
-	long := strings.Repeat("ä", 300)
-	for _, test := range []struct{ text, job, end string }{
-		{"CHG-1", "session.a", "CHG-1 ssmrun/r1/session.a"},
-		{"", "session.a", "ssmrun/r1/session.a"},
-		{long, "session.a", "ä ssmrun/r1/session.a"},
-		{"x", long, "ä"},
-	} {
-		got := reason(test.text, "r1", test.job)
-		if !strings.HasSuffix(got, test.end) || len([]rune(got)) > maxReason || !strings.Contains(got, "ssmrun/r1/") {
-			t.Errorf("reason(%q, %q) = %q", test.text, test.job, got)
-		}
-	}
-}
-
 func TestMistakesInChecksAreAnExitCode(t *testing.T) {
 	s := Summary{Mistakes: true}
 	if got := s.ExitCode(); got != outcome.ExitError {
