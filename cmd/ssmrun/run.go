@@ -54,6 +54,7 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		Approve:     approve.question,
 		Parallelism: a.parallelism,
 		Stopping:    in.stopping,
+		Reason:      fleet.Reason,
 		Announce:    event.RunStart{Runbook: p.dir, Directory: store.Dir()},
 	})
 	if summary != nil && (summary.Orphans || len(summary.Open) > 0) {
