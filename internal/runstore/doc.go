@@ -14,18 +14,19 @@
 // The journal begins with a line that names its format and the run. Each
 // further line is one record:
 //
-//	CRC BATCH.LEFT CHAIN JSON
+//	CRC OPENING.BATCH.LEFT CHAIN JSON
 //
 // CRC is the CRC-32C of the rest of the line, in hex. CHAIN is the SHA-256 of
 // the chain value before it (of the first line, to begin with) followed by
 // JSON, in hex: a record that was changed, taken out, put in or moved breaks
-// it. BATCH numbers the calls of Append, from 1, and LEFT counts the lines of
-// the batch that follow. A batch is written at once and synced before the next
-// begins, so damage that only the last batch can account for is a write that a
-// crash tore: it is left out on reading, and cut off when the run goes on. Any
-// other damage is an error that names the offset. Somebody who may write the
-// journal can still cut whole records off its end; comparing Head with one that
-// was noted elsewhere shows it.
+// it. OPENING counts how often the journal was opened for writing, BATCH the
+// calls of Append since then, both from 1, and LEFT the lines of the batch that
+// follow. A batch is written at once and synced before the next begins, so
+// damage that only the last batch can account for is a write that a crash tore:
+// it is left out on reading, and cut off when the run goes on. Any other damage
+// is an error that names the offset. Somebody who may write the journal can
+// still cut whole records off its end; comparing Head with one that was noted
+// elsewhere shows it.
 //
 // Output files are plain bytes, masked before they get here. The two files of
 // an attempt exist from its first byte, at the latest from its end. A step's

@@ -48,18 +48,19 @@ type journalFile interface {
 type journalWriter struct {
 	mu sync.Mutex
 	// mu protects:
-	f     journalFile
-	head  chain
-	batch uint64 // of the last batch
-	size  int64  // of what is known to be on disk
-	err   error  // the first one; nothing is written after it
-	line  []byte
+	f       journalFile
+	head    chain
+	opening uint64 // how often the journal was opened for writing
+	batch   uint64 // of the last batch since then
+	size    int64  // of what is known to be on disk
+	err     error  // the first one; nothing is written after it
+	line    []byte
 }
 
 // newJournal writes the first line to an empty file.
 func newJournal(f journalFile, runID string) (*journalWriter, error) {
 	first := firstLine(runID)
-	w := &journalWriter{f: f, head: sha256.Sum256(first)}
+	w := &journalWriter{f: f, head: sha256.Sum256(first), opening: 1}
 	if _, err := f.Write(first); err != nil {
 		return nil, errors.Join(fmt.Errorf("write journal: %w", err), f.Close())
 	}
@@ -101,7 +102,7 @@ func continueJournal(f *os.File, runID string) (*journalWriter, error) {
 	if err := f.Sync(); err != nil {
 		return nil, errors.Join(fmt.Errorf("repair journal: %w", err), f.Close())
 	}
-	return &journalWriter{f: f, head: j.head, batch: j.batch, size: j.good}, nil
+	return &journalWriter{f: f, head: j.head, opening: j.opening + 1, size: j.good}, nil
 }
 
 // append writes one batch and syncs. After an error it cuts off what it wrote,
@@ -148,7 +149,7 @@ func (w *journalWriter) encode(records []event.Record) ([]byte, chain, error) {
 		head = head.next(json)
 		start := len(buf)
 		buf = append(buf, "00000000 "...)
-		buf = fmt.Appendf(buf, "%d.%d %x ", w.batch+1, len(records)-1-i, head)
+		buf = fmt.Appendf(buf, "%d.%d.%d %x ", w.opening, w.batch+1, len(records)-1-i, head)
 		buf = append(buf, json...)
 		sum := crc32.Checksum(buf[start+9:], castagnoli)
 		hex.Encode(buf[start:start+8], []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})

@@ -24,11 +24,12 @@ func (e *DamageError) Error() string {
 
 // journalLine is one whole line of a journal.
 type journalLine struct {
-	offset int64
-	batch  uint64
-	left   uint64
-	chain  chain
-	json   []byte
+	offset  int64
+	opening uint64
+	batch   uint64
+	left    uint64
+	chain   chain
+	json    []byte
 }
 
 // journalReader reads a journal line by line and checks all that can be
@@ -37,12 +38,13 @@ type journalReader struct {
 	r     *bufio.Reader
 	runID string
 
-	head  chain
-	batch uint64
-	left  uint64
-	good  int64 // where the last whole line ends
-	torn  int64 // bytes after that which a torn write left; known at the end
-	begun bool
+	head    chain
+	opening uint64
+	batch   uint64
+	left    uint64
+	good    int64 // where the last whole line ends
+	torn    int64 // bytes after that which a torn write left; known at the end
+	begun   bool
 }
 
 func newJournalReader(r io.Reader, runID string) *journalReader {
@@ -75,7 +77,7 @@ func (j *journalReader) next() (*journalLine, error) {
 	if !j.follows(line) {
 		return nil, &DamageError{j.good, "the batch numbers do not go on"}
 	}
-	j.head, j.batch, j.left = line.chain, line.batch, line.left
+	j.head, j.opening, j.batch, j.left = line.chain, line.opening, line.batch, line.left
 	j.good += int64(len(raw))
 	return &line, nil
 }
@@ -97,31 +99,41 @@ func (j *journalReader) begin() (bool, error) {
 	}
 	j.head = sha256.Sum256(first)
 	j.good = int64(len(first))
+	j.opening = 1
 	j.begun = true
 	return true, nil
 }
 
+// follows reports whether a line may come next: one of a batch that can, and in
+// its order there.
 func (j *journalReader) follows(line journalLine) bool {
-	if j.left > 0 {
-		return line.batch == j.batch && line.left == j.left-1
+	if !j.mayFollow(line) {
+		return false
 	}
-	return line.batch == j.batch+1
+	return line.opening != j.opening || line.batch != j.batch || line.left == j.left-1
+}
+
+// mayFollow reports whether a line is of the batch that was not read to its end
+// or, when there is none, of the next; or of the first one after the journal was
+// opened again.
+func (j *journalReader) mayFollow(line journalLine) bool {
+	batch := j.batch
+	if j.left == 0 {
+		batch++
+	}
+	return line.opening == j.opening && line.batch == batch || line.opening == j.opening+1 && line.batch == 1
 }
 
 // tail decides what a line that is not whole means. Only the last batch can
 // have been torn, so a whole line of a later batch behind it proves damage.
 func (j *journalReader) tail(raw []byte) error {
-	batch := j.batch
-	if j.left == 0 {
-		batch++
-	}
 	for len(raw) > 0 {
 		j.torn += int64(len(raw))
 		var err error
 		if raw, err = readLine(j.r); err != nil {
 			return fmt.Errorf("read journal: %w", err)
 		}
-		if line, ok := parseLine(raw); ok && line.batch != batch {
+		if line, ok := parseLine(raw); ok && !j.mayFollow(line) {
 			return &DamageError{j.good, "the line is not what was written, and whole records follow it"}
 		}
 	}
@@ -169,16 +181,29 @@ func parseLine(raw []byte) (journalLine, bool) {
 	}
 	place, rest, ok1 := bytes.Cut(rest, []byte(" "))
 	sumHex, json, ok2 := bytes.Cut(rest, []byte(" "))
-	batch, left, ok3 := bytes.Cut(place, []byte("."))
-	if !ok1 || !ok2 || !ok3 || len(sumHex) != hex.EncodedLen(len(line.chain)) {
+	if !ok1 || !ok2 || len(sumHex) != hex.EncodedLen(len(line.chain)) {
 		return line, false
 	}
-	var err1, err2 error
-	line.batch, err1 = strconv.ParseUint(string(batch), 10, 64)
-	line.left, err2 = strconv.ParseUint(string(left), 10, 64)
-	_, err3 := hex.Decode(line.chain[:], sumHex)
+	if _, err := hex.Decode(line.chain[:], sumHex); err != nil {
+		return line, false
+	}
 	line.json = json
-	return line, err1 == nil && err2 == nil && err3 == nil
+	return line, parsePlace(place, &line.opening, &line.batch, &line.left)
+}
+
+// parsePlace reads numbers that points separate.
+func parsePlace(place []byte, into ...*uint64) bool {
+	parts := bytes.Split(place, []byte("."))
+	if len(parts) != len(into) {
+		return false
+	}
+	for i, p := range parts {
+		var err error
+		if *into[i], err = strconv.ParseUint(string(p), 10, 64); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // lowerHex: a flipped bit must not turn one valid spelling into another.
