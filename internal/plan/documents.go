@@ -13,8 +13,9 @@ import (
 // session without a document uses where there is no POSIX shell to talk to.
 const nonInteractive = "AWS-StartNonInteractiveCommand"
 
-// Documents returns the documents that Plan needs described, each once. It may
-// be called once Selections has returned without errors.
+// Documents returns the documents that Plan needs described, each once; the
+// name "" is the account's shell preferences. It may be called once Selections
+// has returned without errors.
 func (e *Evaluator) Documents() []DocumentRef {
 	var quiet problems
 	chosen := e.selections(&quiet)
@@ -24,16 +25,10 @@ func (e *Evaluator) Documents() []DocumentRef {
 		instances, _ := a.instances(decl.ForEach, decl.Count)
 		for _, instance := range instances {
 			a.scope = instance.scope
-			name := a.text("document", decl.Document, "")
-			kind := a.text("kind", decl.Kind, "auto")
-			if name == "" && kind != string(KindCommand) && !e.mayBeWindows(decl, chosen) {
-				continue
-			}
-			if name == "" {
-				name = nonInteractive
-			}
-			for _, provider := range e.providersOf(decl, a, chosen) {
-				refs = append(refs, DocumentRef{Provider: provider, Name: name})
+			for _, name := range e.documentNames(decl, a, chosen) {
+				for _, provider := range e.providersOf(decl, a, chosen) {
+					refs = append(refs, DocumentRef{Provider: provider, Name: name})
+				}
 			}
 		}
 	}
@@ -44,6 +39,28 @@ func (e *Evaluator) Documents() []DocumentRef {
 		return strings.Compare(x.Name, y.Name)
 	})
 	return slices.Compact(refs)
+}
+
+// documentNames returns the documents that a session instance may use.
+func (e *Evaluator) documentNames(decl *hclspec.Session, a attributes, chosen []selection) []string {
+	name := a.text("document", decl.Document, "")
+	switch {
+	case name != "":
+		return []string{name}
+	case a.text("kind", decl.Kind, "auto") == string(KindCommand):
+		return []string{nonInteractive}
+	case e.mayBeWindows(decl, chosen):
+		return []string{"", nonInteractive}
+	}
+	return []string{""}
+}
+
+// title is how messages call a document.
+func (d Document) title() string {
+	if d.Name == "" {
+		return "The account's shell preferences document"
+	}
+	return d.Name
 }
 
 // targetBlocks returns the addresses of the targets blocks that a session's
@@ -230,11 +247,14 @@ func (c documentChoice) describe(job *Job) (Document, bool) {
 // checkParameters compares the parameters that a session gives with those that
 // its document has.
 func (c documentChoice) checkParameters(job *Job, given map[string]bool, at hclspec.Range) {
-	doc, ok := c.plan.Documents[DocumentRef{job.Target.Provider, job.Document}]
-	if !ok {
-		if job.Document == "" && len(given) > 0 {
+	if job.Document == "" {
+		if len(given) > 0 {
 			c.problems.errorf(at, "Parameters without a document", "Without a \"document\" there is nothing to take parameters. Name the document, or leave them out.")
 		}
+		return
+	}
+	doc, ok := c.plan.Documents[DocumentRef{job.Target.Provider, job.Document}]
+	if !ok {
 		return
 	}
 	for _, name := range sortedKeys(given) {

@@ -123,9 +123,7 @@ func shellWord(segments []segment) string {
 	for _, s := range segments {
 		all.WriteString(s.text)
 		holes = holes || s.hole
-		if quoted, err := quote.Sh(s.text); !s.hole && s.text != "" && (err != nil || quoted != s.text) {
-			safe = false
-		}
+		safe = safe && (s.hole || readable(s.text))
 	}
 	switch {
 	case !holes:
@@ -136,6 +134,14 @@ func shellWord(segments []segment) string {
 		return all.String()
 	}
 	return "'" + strings.ReplaceAll(all.String(), "'", `'\''`) + "'"
+}
+
+// readable reports whether text beside a hole needs no quotes to be read as
+// part of one word.
+func readable(text string) bool {
+	text = strings.ReplaceAll(text, "=", "")
+	quoted, err := quote.Sh(text)
+	return text == "" || (err == nil && quoted == text)
 }
 
 // placeholder stands for a value that is not known at plan: it names the last

@@ -147,12 +147,12 @@ func (r *renderer) rehearseExpect(step *Step) {
 	if decl == nil {
 		return
 	}
-	if v, ok := r.value("exit_code", decl.ExitCode, cty.DynamicPseudoType); ok {
+	if v, ok := r.plain("exit_code", decl.ExitCode, cty.DynamicPseudoType); ok {
 		if _, _, err := exitCodes(v); err != nil {
 			r.problems.errorf(decl.ExitCode.Range(), "Bad exit_code", "%s.", err)
 		}
 	}
-	if v, ok := r.value("within", decl.Within, cty.String); ok {
+	if v, ok := r.plain("within", decl.Within, cty.String); ok {
 		if _, err := parseDuration(v.AsString()); err != nil {
 			r.problems.errorf(decl.Within.Range(), "Bad length of time", "In \"within\", %s.", err)
 		}

@@ -116,7 +116,7 @@ func (b *builder) checkTimes(s *Session) {
 		seen[ref] = true
 		if doc.MaxSessionTime > 0 && s.Timeout > doc.MaxSessionTime {
 			b.problems.errorf(s.block.decl.Timeout.Range(), "Timeout over the document's limit",
-				"%s ends every session after %s, and \"timeout\" is %s. Shorten it, or use a document that allows more.", doc.Name, doc.MaxSessionTime, s.Timeout)
+				"%s ends every session after %s, and \"timeout\" is %s. Shorten it, or use a document that allows more.", doc.title(), doc.MaxSessionTime, s.Timeout)
 		}
 		for _, step := range append(append([]*Step{}, s.Steps...), s.Finally...) {
 			b.checkStepTime(step, doc)
@@ -132,9 +132,9 @@ func (b *builder) checkStepTime(step *Step, doc Document) {
 	switch {
 	case doc.MaxSessionTime > 0 && step.Timeout > doc.MaxSessionTime:
 		b.problems.errorf(at, "Timeout over the document's limit",
-			"%s ends every session after %s, and step %q may take %s. Shorten it, or use a document that allows more.", doc.Name, doc.MaxSessionTime, step.Label, step.Timeout)
+			"%s ends every session after %s, and step %q may take %s. Shorten it, or use a document that allows more.", doc.title(), doc.MaxSessionTime, step.Label, step.Timeout)
 	case doc.IdleTimeout > 0 && step.Timeout > doc.IdleTimeout:
 		b.problems.warnf(at, "Timeout over the idle time",
-			"%s ends a session that is silent for %s, and step %q may be silent for up to %s. Make it write something now and then.", doc.Name, doc.IdleTimeout, step.Label, step.Timeout)
+			"%s ends a session that is silent for %s, and step %q may be silent for up to %s. Make it write something now and then.", doc.title(), doc.IdleTimeout, step.Label, step.Timeout)
 	}
 }

@@ -44,8 +44,10 @@ func (j *judgement) exitCode(expr hclspec.Expression) {
 	if !ok {
 		return
 	}
-	codes, any, err := exitCodes(bare(v))
+	codes, any, err := exitCodes(v)
 	switch {
+	case isSecret(v):
+		j.problems.add(sensitiveIn("exit_code", expr, j.scope()))
 	case err != nil:
 		j.problems.errorf(expr.Range(), "Bad exit_code", "%s.", err)
 	case any:
@@ -131,10 +133,14 @@ func (j *judgement) hushed(v cty.Value, err error) string {
 
 func (j *judgement) within(expr hclspec.Expression) {
 	v, ok := j.evaluate("within", expr, cty.String)
-	if !ok || bare(v).IsNull() {
+	if !ok || v.IsNull() {
 		return
 	}
-	limit, err := parseDuration(bare(v).AsString())
+	if isSecret(v) {
+		j.problems.add(sensitiveIn("within", expr, j.scope()))
+		return
+	}
+	limit, err := parseDuration(v.AsString())
 	if err != nil {
 		j.problems.errorf(expr.Range(), "Bad length of time", "In \"within\", %s.", err)
 		return
