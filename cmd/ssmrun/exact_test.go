@@ -122,7 +122,7 @@ func TestOneFailureIsNamed(t *testing.T) {
 func writeExactRunbook(t *testing.T, dir string, nodes int, broken string) {
 	t.Helper()
 	var book, lab strings.Builder
-	book.WriteString("targets \"all\" {\n  names = [\"n*\"]\n}\n\nsession \"exact\" {\n  target = targets.all\n  rollout {\n    waves        = [\"100%\"]\n    max_failures = 0\n    max_parallel = 50\n  }\n")
+	book.WriteString("targets \"all\" {\n  names = [\"n*\"]\n}\n\nsession \"exact\" {\n  target = targets.all\n  rollout {\n    waves        = [\"100%\"]\n    max_failures = \"100%\"\n    max_parallel = 50\n  }\n")
 	for _, s := range exactSteps {
 		script := s.script
 		if s.name == "bytes" && broken != "" {

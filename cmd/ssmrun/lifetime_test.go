@@ -190,7 +190,7 @@ func (s *servedLab) sessions(t *testing.T, dir string) []string {
 	if err := f.Open(t.Context(), []plan.Provider{{Key: "aws", StartRate: 2}}); err != nil {
 		t.Fatal(err)
 	}
-	runs, err := filepath.Glob(filepath.Join(dir, ".ssmrun", "runs", "*"))
+	runs, err := filepath.Glob(filepath.Join(dir, ".ssmrun", "runs", "2*"))
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("got %d runs (%v), want 1", len(runs), err)
 	}

@@ -175,7 +175,7 @@ func (v *showView) step(a *shownAttempt) {
 		name += fmt.Sprintf(" (attempt %d)", a.step.Attempt)
 	}
 	if a.done == nil {
-		v.line("  ", name, ": ", v.opts.paint(yellow, "started, and no end recorded: it may have run"))
+		v.line("  ", name, ": ", v.opts.paint(yellow, "unknown: it started, and no end was recorded"))
 		return
 	}
 	f := *a.done
