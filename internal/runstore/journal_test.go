@@ -38,22 +38,19 @@ func facts(from, n int) []event.Record {
 // where each line ends, with the batch that it is of.
 func journalOf(t testing.TB, batches ...int) (data []byte, ends []lineEnd) {
 	t.Helper()
-	r, err := Create(t.TempDir(), testID)
+	f := &brokenFile{}
+	w, err := newJournal(f, testID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
 	seq := 1
 	for _, n := range batches {
-		if err := r.Append(facts(seq, n)); err != nil {
+		if err := w.append(facts(seq, n)); err != nil {
 			t.Fatal(err)
 		}
 		seq += n
 	}
-	data, err = os.ReadFile(filepath.Join(r.Dir(), journalName))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data = f.Bytes()
 	at := bytes.IndexByte(data, '\n') + 1
 	ends = append(ends, lineEnd{at, 0})
 	for b, n := range batches {
