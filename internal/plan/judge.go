@@ -40,6 +40,7 @@ func (p *Plan) Record(job *Job, step *Step, facts *Facts) (stdout, stderr *Recor
 
 // prepare makes a recording ready for a test.
 func (r *Recording) prepare(test streamTest, scope *hclspec.Scope) {
+	r.limit = max(r.limit, testLimit)
 	if test.kind == "empty" || test.kind == "lines" {
 		return
 	}

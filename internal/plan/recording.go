@@ -8,10 +8,11 @@ import (
 // What a Recording keeps of a stream. What is never needed as a whole costs
 // headLimit and tailLimit only, however long it is.
 const (
-	headLimit  = 4 << 10 // always, to show
-	tailLimit  = 1 << 10 // always, to show the end of what is longer
-	textLimit  = 1 << 20 // where expressions name self.stdout or self.stderr
-	wholeLimit = 8 << 20 // where matches, json or stdout_base64 read the stream
+	headLimit  = 4 << 10  // always, to show
+	tailLimit  = 1 << 10  // always, to show the end of what is longer
+	testLimit  = 64 << 10 // where the stream is compared, to show what was wrong
+	textLimit  = 1 << 20  // where expressions name self.stdout or self.stderr
+	wholeLimit = 8 << 20  // where matches, json or stdout_base64 read the stream
 )
 
 // Recording is what Judge reads of one stream of an attempt. It is an
