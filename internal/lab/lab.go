@@ -150,14 +150,14 @@ func (l *Lab) serve(ctx context.Context, listener net.Listener, useTLS bool) err
 	return nil
 }
 
-// furnish makes the lab's directory and that of every node.
+// furnish makes the lab's directory, in which the nodes have theirs.
 func (l *Lab) furnish(dir string) error {
-	account, err := nodeAccount("")
+	usual, err := nodeAccount("")
 	if err != nil {
 		return err
 	}
 	if dir == "" {
-		if l.dir, err = makeLabDir(account); err != nil {
+		if l.dir, err = makeLabDir(usual); err != nil {
 			return err
 		}
 		l.ownsDir = true
@@ -168,7 +168,7 @@ func (l *Lab) furnish(dir string) error {
 		if err := os.MkdirAll(l.dir, 0o711); err != nil {
 			return fmt.Errorf("make the lab's directory: %w", err)
 		}
-		if err := checkReachable(l.dir, account); err != nil {
+		if err := checkReachable(l.dir, usual); err != nil {
 			return err
 		}
 	}
@@ -178,10 +178,18 @@ func (l *Lab) furnish(dir string) error {
 	if err := makeDir(filepath.Join(l.dir, "nodes"), 0o711); err != nil {
 		return fmt.Errorf("make the nodes' directory: %w", err)
 	}
+	accounts := map[string]account{"": usual}
 	for _, n := range l.nodes {
-		if err := n.furnish(l); err != nil {
-			return fmt.Errorf("node %s: %w", n.name, err)
+		name := n.spec.User
+		if _, ok := accounts[name]; !ok {
+			if accounts[name], err = nodeAccount(name); err != nil {
+				return fmt.Errorf("nodes %q: %w", n.spec.Label, err)
+			}
 		}
+		n.lab = l
+		n.account = accounts[name]
+		n.dir = filepath.Join(l.dir, "nodes", n.name)
+		n.furnished = sync.OnceValue(n.furnish)
 		l.byID[n.id] = n
 	}
 	return nil

@@ -33,6 +33,10 @@ type node struct {
 	account account
 	lab     *Lab
 
+	// furnished makes the directory when the first session starts: most nodes of
+	// a large lab are never used.
+	furnished func() error
+
 	mu     sync.Mutex
 	power  power       // guarded by mu
 	bootID string      // guarded by mu
@@ -161,13 +165,7 @@ func deriveID(label string, index int) string {
 }
 
 // furnish makes the node's directory: home, tmp and state belong to its user.
-func (n *node) furnish(l *Lab) error {
-	n.lab = l
-	var err error
-	if n.account, err = nodeAccount(n.spec.User); err != nil {
-		return err
-	}
-	n.dir = filepath.Join(l.dir, "nodes", n.name)
+func (n *node) furnish() error {
 	if err := makeDir(n.dir, 0o711); err != nil {
 		return err
 	}
@@ -195,9 +193,6 @@ func (n *node) furnish(l *Lab) error {
 	}
 	keep := slices.Sorted(maps.Keys(n.spec.Env))
 	if err := n.writeState("env", strings.Join(keep, "\n")+"\n"); err != nil {
-		return err
-	}
-	if err := n.writeState("name", n.name+"\n"); err != nil {
 		return err
 	}
 	return n.writeBoot()

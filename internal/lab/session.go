@@ -101,8 +101,15 @@ func (l *Lab) newSession(n *node, d *document, properties json.RawMessage, reaso
 func newToken() string { return base64.StdEncoding.EncodeToString(randomBytes(96)) }
 
 // run serves the session until its process has ended or the session is to end.
+// Until the agent has said goodbye, a client that lost its connection can
+// resume.
 func (s *session) run() {
 	outcome := s.serve()
+	if s.ctx.Err() != nil {
+		s.agent.Terminate(outcome)
+	} else {
+		s.agent.Close(outcome)
+	}
 	s.mu.Lock()
 	if s.status != "Terminated" {
 		s.status = "Terminated"
@@ -114,14 +121,7 @@ func (s *session) run() {
 	s.token = ""
 	s.idle.Stop()
 	s.mu.Unlock()
-	// While a client may still read the end of the output, the session is listed
-	// as ended: a new one may start.
 	s.lab.sessions.finish(s)
-	if s.ctx.Err() != nil {
-		s.agent.Terminate(outcome)
-	} else {
-		s.agent.Close(outcome)
-	}
 	s.cancel()
 }
 
@@ -129,16 +129,17 @@ func (s *session) run() {
 // text that the service gives with channel_closed: why the session failed, or
 // nothing.
 func (s *session) serve() string {
-	var err error
-	switch s.doc.SessionType {
-	case channel.StandardStream:
+	err := s.node.furnished()
+	switch {
+	case err != nil:
+	case s.doc.SessionType == channel.StandardStream:
 		err = s.serveTerminal(splitWords(s.node.shell()))
-	case channel.InteractiveCommands:
+	case s.doc.SessionType == channel.InteractiveCommands:
 		var p commandProperties
 		if p, err = s.commands(); err == nil {
 			err = s.serveTerminal([]string{"sh", "-c", p.Commands})
 		}
-	case channel.NonInteractiveCommands:
+	case s.doc.SessionType == channel.NonInteractiveCommands:
 		var p commandProperties
 		if p, err = s.commands(); err == nil {
 			err = s.serveCommand(p)
