@@ -151,7 +151,7 @@ func TestAStepsTimeoutLeavesTheSession(t *testing.T) {
 		"one":       {text: "echo started; sleep 60"},
 		"finally_a": {text: "true"},
 	}, "one", "finally_a")
-	w.change("one", func(s *plan.Step) { s.Timeout = 300 * time.Millisecond })
+	w.change("one", func(s *plan.Step) { s.Timeout = 1500 * time.Millisecond })
 	w.run(t.Context())
 	m.settled()
 	if c := w.complete(t, "one"); c.Outcome != outcome.TimedOut || c.StdoutBytes != 8 {
@@ -169,7 +169,7 @@ func TestAStepsTimeoutLeavesTheSession(t *testing.T) {
 func TestACommandSessionsTimeout(t *testing.T) {
 	t.Parallel()
 	w, m, _ := realWorld(t, plan.KindCommand, map[string]script{"one": {text: "echo started; sleep 60"}}, "one")
-	w.change("one", func(s *plan.Step) { s.Timeout = 300 * time.Millisecond })
+	w.change("one", func(s *plan.Step) { s.Timeout = 1500 * time.Millisecond })
 	began := time.Now()
 	w.run(t.Context())
 	m.settled()

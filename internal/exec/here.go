@@ -44,7 +44,7 @@ func (a *attempt) approve(ctx context.Context) ending {
 // unlessStopped bounds a step on this machine: by its limits, and, unless it is
 // a finally step, by the run's stopping.
 func (a *attempt) unlessStopped(ctx context.Context) (context.Context, func()) {
-	ctx, release := attemptLimits(ctx, a.step, a.first)
+	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	if a.step.Finally {
 		return ctx, release
 	}

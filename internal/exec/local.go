@@ -24,7 +24,7 @@ func (a *attempt) local(ctx context.Context) ending {
 	if e, ok := a.commence(); !ok {
 		return e
 	}
-	ctx, release := attemptLimits(ctx, a.step, a.first)
+	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	defer release()
 	if len(a.work.Argv) == 0 {
 		return ending{outcome: outcome.Failed, why: "the command is empty"}

@@ -61,7 +61,7 @@ func (a *attempt) commandParameters(command string) map[string][]string {
 // collect waits for a command session's end, stopping it when its time is over,
 // and asks the trailer what it saw.
 func (a *attempt) collect(ctx context.Context, s *openSession, trailer *shell.Trailer) ending {
-	ctx, release := attemptLimits(ctx, a.step, a.first)
+	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	defer release()
 	if s.Ready(ctx) == nil {
 		a.ready(s, "")

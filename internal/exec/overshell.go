@@ -36,7 +36,7 @@ func (a *attempt) overShell(ctx context.Context) ending {
 	if e, ok := a.commence(); !ok {
 		return e
 	}
-	ctx, release := attemptLimits(ctx, a.step, a.first)
+	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	defer release()
 	result, err := client.Run(ctx, a.shellStep(), a.out.stdout, a.out.stderr)
 	var refused *shell.RefusedError

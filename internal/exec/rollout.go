@@ -49,15 +49,15 @@ func newRollout(s *plan.Session) *rollout {
 
 // waveJobs returns the jobs of a wave. A rollout without waves has one.
 func (ro *rollout) waveJobs(wave int) []*plan.Job {
-	waves := ro.session.Rollout.Waves
-	if len(waves) == 0 {
-		return ro.session.Jobs
-	}
-	from := 0
+	waves, jobs := ro.session.Rollout.Waves, ro.session.Jobs
+	from, to := 0, len(jobs) // the last wave has all that is left
 	if wave > 0 {
-		from = waves[wave-1]
+		from = min(waves[wave-1], len(jobs))
 	}
-	return ro.session.Jobs[from:waves[wave]]
+	if wave < len(waves)-1 {
+		to = min(waves[wave], len(jobs))
+	}
+	return jobs[from:to]
 }
 
 func (ro *rollout) waves() int { return max(1, len(ro.session.Rollout.Waves)) }

@@ -114,16 +114,14 @@ type run struct {
 	tally   outcome.Tally // the coordinator's
 	orphans bool          // the coordinator's
 
-	// failing is closed when err is set.
-	failing chan struct{}
+	failing chan struct{} // closed when err is set
+	asking  chan struct{} // holds a token while the operator is asked
 
 	mu sync.Mutex // protects what follows
 	// err is the first internal failure.
 	err     error
 	refused bool
 	open    []OpenSession
-	// asking serialises questions to the operator.
-	asking sync.Mutex
 }
 
 func newRun(p *plan.Plan, opts Options) *run {
@@ -146,6 +144,7 @@ func newRun(p *plan.Plan, opts Options) *run {
 		began:   time.Now(),
 		tally:   outcome.Tally{Jobs: map[outcome.Outcome]int{}},
 		failing: make(chan struct{}),
+		asking:  make(chan struct{}, 1),
 	}
 	if r.runner == nil {
 		r.runner = &sessionRunner{run: r}
@@ -225,8 +224,11 @@ func (r *run) commit(facts ...event.Fact) error {
 
 // ask puts a question to the operator and records the answer. No answer is no.
 func (r *run) ask(ctx context.Context, address, question string) (approved bool, why string) {
-	r.asking.Lock()
-	defer r.asking.Unlock()
+	select {
+	case r.asking <- struct{}{}:
+		defer func() { <-r.asking }()
+	case <-ctx.Done():
+	}
 	if ctx.Err() != nil {
 		return false, "stopped before it was asked"
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
@@ -19,6 +20,7 @@ import (
 type openSession struct {
 	*channel.Session
 	began time.Time
+	id    atomic.Value // ID, for what may be called before Start has returned
 }
 
 // call is the StartSession call of this job, with parameters of a step's own.
@@ -55,10 +57,11 @@ func (j *jobRun) startSession(ctx context.Context, call plan.Call, streams Strea
 	}
 	streams.Stdout, streams.Stderr = guard(streams.Stdout), guard(streams.Stderr)
 	s := &openSession{began: time.Now()}
-	streams.OnReconnect = j.reconnects()
+	streams.OnReconnect = j.reconnects(&s.id)
 	var err error
 	s.Session, err = j.opts.Starter.Start(ctx, call, streams, j.waits())
 	if err == nil {
+		s.id.Store(s.ID())
 		return s, nil
 	}
 	if ambiguous(err) {
@@ -100,10 +103,11 @@ func (j *jobRun) waits() func(plan.Progress) {
 	}
 }
 
-func (j *jobRun) reconnects() func(int, error) {
+func (j *jobRun) reconnects(id *atomic.Value) func(int, error) {
 	ident, log := jobIdent(j.Job), j.log
 	return func(attempt int, cause error) {
 		f := event.SessionReconnect{Job: ident, Attempt: attempt}
+		f.SessionID, _ = id.Load().(string)
 		if cause != nil {
 			f.Cause = cause.Error()
 		}

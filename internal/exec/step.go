@@ -28,10 +28,10 @@ type stepEnd struct {
 
 // runStep makes the attempts at a step and returns how it ended.
 func (j *jobRun) runStep(ctx context.Context, step *plan.Step) stepEnd {
-	began := time.Now()
+	var first time.Time
 	var last stepEnd
 	for attempt := 1; ; attempt++ {
-		end := j.attempt(ctx, step, attempt, began)
+		end := j.attempt(ctx, step, attempt, &first)
 		if attempt > 1 && neverRan(end.outcome) {
 			// That this attempt did not run does not undo the ones before.
 			end.outcome = outcome.Worse(last.outcome, end.outcome)
@@ -64,13 +64,13 @@ type attempt struct {
 	*jobRun
 	step   *plan.Step
 	number int
-	first  time.Time // when the first attempt began
+	first  *time.Time // when the first attempt began, once it did
 	work   plan.Work
 	out    *stepOutput
 	began  time.Time
 }
 
-func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first time.Time) stepEnd {
+func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first *time.Time) stepEnd {
 	a := &attempt{jobRun: j, step: step, number: number, first: first}
 	work, diags := j.eval.Prepare(j.Job, step, number, j.Facts)
 	j.opts.Redactor.Add(work.Conceal...)
@@ -148,6 +148,9 @@ func (a *attempt) commence() (ending, bool) {
 func (a *attempt) begin() {
 	a.begun = true
 	a.began = time.Now()
+	if a.first.IsZero() {
+		*a.first = a.began
+	}
 	a.startClock()
 }
 
@@ -189,7 +192,7 @@ func (a *attempt) mayRetry(ctx context.Context) bool {
 	if _, stopped := a.stopped(); stopped && !a.step.Finally {
 		return false
 	}
-	return r.Within <= 0 || time.Since(a.first)+r.DelayBefore(a.number+1) < r.Within
+	return r.Within <= 0 || a.first.IsZero() || time.Since(*a.first)+r.DelayBefore(a.number+1) < r.Within
 }
 
 // record makes the end of an attempt durable, after the given facts.
