@@ -151,7 +151,8 @@ func FuzzParseExitCode(f *testing.F) {
 
 // FuzzSession plays frames to a session, cut from one input: each has its
 // length in front, and its digest is made right as often as not, so that what
-// is behind the decoder is reached.
+// is behind the decoder is reached. Run it with -fuzzminimizetime 1x: which
+// goroutine runs first makes coverage vary, and minimizing never ends.
 func FuzzSession(f *testing.F) {
 	for _, name := range []string{"b3-nonint-separate-exit3", "b5-nonint-notfound-separate", "c-interactive", "g0-kms-client-action-failed", "j-fault-reord"} {
 		var script []byte

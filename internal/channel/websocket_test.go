@@ -19,12 +19,23 @@ import (
 // serveAgent serves an agent's channel over real websockets on loopback.
 func serveAgent(t testing.TB, a *Agent, secure bool) (address string, opts WebsocketOptions) {
 	t.Helper()
+	return serve(t, func() *Agent { return a }, secure)
+}
+
+// serveAgents gives each connection the next agent, over TLS.
+func serveAgents(t testing.TB, agents <-chan *Agent) (address string, opts WebsocketOptions) {
+	t.Helper()
+	return serve(t, func() *Agent { return <-agents }, true)
+}
+
+func serve(t testing.TB, next func() *Agent, secure bool) (address string, opts WebsocketOptions) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		transport, err := AcceptWebsocket(w, r)
 		if err != nil {
 			return
 		}
-		a.Attach(r.Context(), transport, nil)
+		next().Attach(r.Context(), transport, nil)
 	}))
 	if secure {
 		server.StartTLS()
