@@ -215,6 +215,29 @@ func TestALostSessionIsUnknown(t *testing.T) {
 	}
 }
 
+// A session that ends between two steps took the directory and the variables of
+// the first with it, so the second is not sent over a new one.
+func TestASessionThatEndsBetweenStepsIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	w, m, _ := realWorld(t, plan.KindShell, map[string]script{
+		"one":       {text: "cd /tmp"},
+		"two":       {text: "rm -f ./something"},
+		"finally_a": {text: "true"},
+	}, "one", "gap", "two", "finally_a")
+	w.change("gap", func(s *plan.Step) { s.Action = plan.ActionApprove })
+	w.opts.Approve = func(context.Context, string) (bool, error) {
+		m.cut("s-1")
+		<-m.node("s-1").session.Done()
+		return true, nil
+	}
+	w.run(t.Context())
+	m.settled()
+	if got := w.lines("step_start"); strings.Contains(got, "step.two") || len(m.calls) != 1 {
+		t.Errorf("%d sessions, and steps\n%s", len(m.calls), got)
+	}
+	wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Unreachable))
+}
+
 // An idempotent step may be tried again, over a new session.
 func TestAnIdempotentStepIsTriedAgainAfterALoss(t *testing.T) {
 	t.Parallel()

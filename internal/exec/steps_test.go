@@ -487,3 +487,92 @@ func TestChecksAndOutputsCloseTheRun(t *testing.T) {
 		t.Error("no outputs event")
 	})
 }
+
+// on_halt = "cancel" stops what runs; finally steps clean up after it.
+func TestAHaltThatCancelsStopsRunningSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := localWorld("one", "two", "finally_a")
+		w.sessions[0].Rollout.OnHalt = "cancel"
+		bad := newSession("bad", 1, withSteps("one"), budget(0))
+		w.sessions = append(w.sessions, bad)
+		w.answers.prepare = func(j *plan.Job, s *plan.Step, _ int) plan.Work {
+			wait := time.Second
+			if s.Label == "two" {
+				wait = time.Hour
+			}
+			if j.Session == bad {
+				wait = 5 * time.Second
+			}
+			return plan.Work{Action: s.Action, Wait: wait}
+		}
+		w.answers.judge = func(j *plan.Job, _ *plan.Step, _ plan.Result) plan.Verdict {
+			if j.Session == bad {
+				return fail
+			}
+			return pass
+		}
+		w.run(t.Context())
+		why := "session.bad halted: 1 job did not pass, 0 allowed"
+		wantLines(t, w.lines("wave_halted", "step_complete", "job_complete"), strings.ReplaceAll(`
+1s step_complete session.web["i-01"].step.one #1 passed
+5s step_complete session.bad["i-01"].step.one #1 failed (stdout contains: expected ok, got no)
+5s job_complete session.bad["i-01"] failed at one (step one: stdout contains: expected ok, got no)
+5s wave_halted bad wave 1 (1 job did not pass, 0 allowed)
+5s step_complete session.web["i-01"].step.two #1 cancelled (WHY)
+6s step_complete session.web["i-01"].finally.finally_a #1 passed
+6s job_complete session.web["i-01"] cancelled at two (step two: WHY)
+`, "WHY", why))
+	})
+}
+
+// A job that is to finish goes on with its steps after a halt, and stops
+// between them when the operator interrupts.
+func TestAJobThatFinishesAfterAHalt(t *testing.T) {
+	for name, interrupt := range map[string]bool{"halt": false, "halt and interrupt": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := localWorld("one", "two", "three")
+				w.sessions[0].Rollout.OnHalt = "finish_job"
+				bad := newSession("bad", 1, withSteps("one"), budget(0))
+				w.sessions = append(w.sessions, bad)
+				w.answers.judge = func(j *plan.Job, _ *plan.Step, _ plan.Result) plan.Verdict {
+					if j.Session == bad {
+						return fail
+					}
+					return pass
+				}
+				want := outcome.Passed
+				if interrupt {
+					stopping := make(chan struct{})
+					time.AfterFunc(1500*time.Millisecond, func() { close(stopping) })
+					w.opts.Stopping, want = stopping, outcome.Cancelled
+				}
+				w.run(t.Context())
+				wantOutcomes(t, w, merged(jobsOf(w.sessions[0], want), jobsOf(bad, outcome.Failed)))
+				if !w.summary.Tally.Halted || w.summary.Tally.Interrupted != interrupt {
+					t.Errorf("tally %+v", w.summary.Tally)
+				}
+			})
+		})
+	}
+}
+
+func TestQuestionsComeOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(newSession("web", 5, withSteps("one"), changeStep("one", func(s *plan.Step) { s.Action = plan.ActionApprove })))
+		w.opts.Starter = offline{}
+		asking, most := 0, 0
+		w.opts.Approve = func(context.Context, string) (bool, error) {
+			asking++
+			most = max(most, asking)
+			time.Sleep(time.Second)
+			asking--
+			return true, nil
+		}
+		w.run(t.Context())
+		if most != 1 || w.summary.Duration != 5*time.Second {
+			t.Errorf("%d questions at a time, in %s", most, w.summary.Duration)
+		}
+		wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Passed))
+	})
+}

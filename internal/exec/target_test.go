@@ -22,11 +22,6 @@ import (
 type machine struct {
 	t   testing.TB
 	env []string
-	// mute: the shell is there and nobody answers.
-	mute bool
-	// deaf: sessions are not connected to anything at all.
-	started func(id string) // called when a session has started
-
 	mu         sync.Mutex // protects what follows
 	calls      []plan.Call
 	nodes      map[string]*node
@@ -36,8 +31,9 @@ type machine struct {
 
 // node is what one session runs.
 type node struct {
-	agent *channel.Agent
-	kill  func()
+	agent   *channel.Agent
+	session *channel.Session
+	kill    func()
 }
 
 func newMachine(t testing.TB) *machine {
@@ -55,9 +51,6 @@ func (m *machine) Start(ctx context.Context, call plan.Call, streams Streams, _ 
 	} else {
 		n = m.shell(id)
 	}
-	m.mu.Lock()
-	m.nodes[id] = n
-	m.mu.Unlock()
 	session, err := channel.Connect(ctx, channel.Config{
 		SessionID: id,
 		Token:     "token",
@@ -69,15 +62,16 @@ func (m *machine) Start(ctx context.Context, call plan.Call, streams Streams, _ 
 			return client, nil
 		},
 	})
-	if err == nil && m.started != nil {
-		m.started(id)
-	}
+	n.session = session
+	m.mu.Lock()
+	m.nodes[id] = n
+	m.mu.Unlock()
 	return session, err
 }
 
 func (m *machine) Terminate(_ context.Context, _, id string) error {
+	n := m.node(id)
 	m.mu.Lock()
-	n := m.nodes[id]
 	m.terminated = append(m.terminated, id)
 	m.mu.Unlock()
 	n.kill()
@@ -86,10 +80,13 @@ func (m *machine) Terminate(_ context.Context, _, id string) error {
 
 // cut ends a session as a lost connection does, and leaves what runs in it.
 func (m *machine) cut(id string) {
+	_ = m.node(id).agent.Terminate("the agent was lost")
+}
+
+func (m *machine) node(id string) *node {
 	m.mu.Lock()
-	n := m.nodes[id]
-	m.mu.Unlock()
-	_ = n.agent.Terminate("the agent was lost")
+	defer m.mu.Unlock()
+	return m.nodes[id]
 }
 
 // settled waits for everything the machine started and reports what was not
@@ -114,9 +111,6 @@ func (m *machine) settled() {
 // shell is a Standard_Stream session.
 func (m *machine) shell(id string) *node {
 	cmd := exec.Command("sh")
-	if m.mute {
-		cmd = exec.Command("sleep", "60")
-	}
 	cmd.Env = m.env
 	cmd.Dir = m.t.TempDir()
 	terminal, err := pty.Start(cmd)
