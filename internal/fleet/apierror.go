@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -44,7 +45,7 @@ func (e *APIError) Error() string {
 // wrong on the way there.
 func explain(err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		e := &APIError{Code: api.ErrorCode(), Message: api.ErrorMessage(), Hint: hints[api.ErrorCode()]}
+		e := &APIError{Code: api.ErrorCode(), Message: strings.TrimSuffix(api.ErrorMessage(), "."), Hint: hints[api.ErrorCode()]}
 		if resp, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 			e.RequestID = resp.ServiceRequestID()
 		}

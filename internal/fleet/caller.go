@@ -21,21 +21,21 @@ type caller struct {
 }
 
 // whoAmI returns what is known of the provider's caller. The first time it asks
-// STS, unless the endpoint is overridden: then the account is what the
-// credentials themselves say.
+// STS, but not about a service on this machine unless STS is there too: its
+// keys are not AWS's, and AWS need not hear of them.
 func (p *provider) whoAmI(ctx context.Context) caller {
 	p.mu.Lock()
 	known, asked := p.caller, p.asked
 	p.asked = true
 	p.mu.Unlock()
-	if asked || p.endpoint != nil {
+	client := sts.NewFromConfig(p.cfg, func(o *sts.Options) { o.Retryer = aws.NopRetryer{} })
+	local := p.endpoint != nil && loopback(p.endpoint.Hostname())
+	if asked || (local && client.Options().BaseEndpoint == nil) {
 		return known
 	}
 	ctx, cancel := context.WithTimeout(ctx, callerTimeout)
 	defer cancel()
-	out, err := sts.NewFromConfig(p.cfg, func(o *sts.Options) {
-		o.Retryer = aws.NopRetryer{}
-	}).GetCallerIdentity(ctx, nil)
+	out, err := client.GetCallerIdentity(ctx, nil)
 	if err != nil {
 		return known
 	}

@@ -300,3 +300,31 @@ func TestRegionOfBlockFlagAndEnvironment(t *testing.T) {
 		t.Errorf("regions %s and %s, want the flag's and the block's", a, b)
 	}
 }
+
+func TestAccountIsAskedOfSTS(t *testing.T) {
+	calls := 0
+	_, address := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") != "" {
+			smallFleet().ServeHTTP(w, r)
+			return
+		}
+		calls++
+		fmt.Fprint(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+			<Arn>arn:aws-cn:iam::777788889999:user/me</Arn><Account>777788889999</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+	}))
+	cleanEnv(t, with(map[string]string{"AWS_ENDPOINT_URL": address}))
+	f := New(Options{Region: "cn-north-1"})
+	open(t, f)
+	for range 2 {
+		found, err := f.Find(t.Context(), []plan.Selection{{Provider: "aws"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found[0].Targets[0].Account; got != "777788889999" {
+			t.Errorf("account %q", got)
+		}
+	}
+	if calls != 1 || f.providers["aws"].known().partition != "aws-cn" {
+		t.Errorf("%d calls, %+v", calls, f.providers["aws"].known())
+	}
+}

@@ -27,7 +27,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type service struct {
 	nodes     []fakeNode
 	documents map[string]string
-	account   string
 	streamURL string // of every session; "" makes one at the request's host
 
 	// start, when not nil, answers StartSession call n (from 1) instead.
@@ -181,8 +180,7 @@ func (n fakeNode) matches(key string, values []string) bool {
 	case key == "tag-key":
 		return slices.ContainsFunc(values, func(k string) bool { _, ok := n.tags[k]; return ok })
 	case strings.HasPrefix(key, "tag:"):
-		v, ok := n.tags[key[len("tag:"):]]
-		return ok && slices.Contains(values, v)
+		return n.has(key[len("tag:"):], values)
 	}
 	return false
 }
@@ -199,37 +197,46 @@ func texts(v any) []string {
 func (s *service) getResources(w http.ResponseWriter, in map[string]any) {
 	arns := texts(in["ResourceARNList"])
 	filters, _ := in["TagFilters"].([]any)
-	var list []any
+	var matching []fakeNode
 	for _, n := range s.nodes {
-		arn := fmt.Sprintf("arn:aws:ec2:eu-west-1:%s:instance/%s", cmp.Or(s.account, "111122223333"), n.id)
-		if strings.HasPrefix(n.id, "mi-") {
-			arn = strings.Replace(arn, ":ec2:", ":ssm:", 1)
-			arn = strings.Replace(arn, ":instance/", ":managed-instance/", 1)
-		}
-		wanted := len(n.tags) > 0 && (arns == nil || slices.Contains(arns, arn))
+		wanted := len(n.tags) > 0 && (arns == nil || slices.Contains(arns, s.arn(n)))
 		for _, raw := range filters {
 			f := raw.(map[string]any)
-			v, ok := n.tags[f["Key"].(string)]
-			values := texts(f["Values"])
-			wanted = wanted && ok && (len(values) == 0 || slices.Contains(values, v))
+			wanted = wanted && n.has(f["Key"].(string), texts(f["Values"]))
 		}
-		if !wanted {
-			continue
+		if wanted {
+			matching = append(matching, n)
 		}
-		tags := []any{}
-		for k, v := range n.tags {
-			tags = append(tags, map[string]string{"Key": k, "Value": v})
-		}
-		list = append(list, map[string]any{"ResourceARN": arn, "Tags": tags})
 	}
 	token, _ := in["PaginationToken"].(string)
 	from, _ := strconv.Atoi(token)
 	out := map[string]any{"PaginationToken": ""}
-	if arns == nil && from+100 < len(list) {
+	if arns == nil && from+100 < len(matching) {
 		out["PaginationToken"] = strconv.Itoa(from + 100)
 	}
-	out["ResourceTagMappingList"] = list[from:min(from+100, len(list))]
+	list := []any{}
+	for _, n := range matching[from:min(from+100, len(matching))] {
+		tags := []any{}
+		for k, v := range n.tags {
+			tags = append(tags, map[string]string{"Key": k, "Value": v})
+		}
+		list = append(list, map[string]any{"ResourceARN": s.arn(n), "Tags": tags})
+	}
+	out["ResourceTagMappingList"] = list
 	reply(w, out)
+}
+
+func (s *service) arn(n fakeNode) string {
+	if strings.HasPrefix(n.id, "mi-") {
+		return "arn:aws:ssm:eu-west-1:111122223333:managed-instance/" + n.id
+	}
+	return "arn:aws:ec2:eu-west-1:111122223333:instance/" + n.id
+}
+
+// has reports whether a node has a tag, with one of the values if there are any.
+func (n fakeNode) has(key string, values []string) bool {
+	v, ok := n.tags[key]
+	return ok && (len(values) == 0 || slices.Contains(values, v))
 }
 
 func (s *service) startSession(w http.ResponseWriter, r *http.Request, in map[string]any) {

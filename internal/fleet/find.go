@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
 
@@ -263,13 +265,17 @@ func (s *search) gatherTagged(ctx context.Context) error {
 	if len(exact) == 0 {
 		exact[rest[0]] = nil // the key alone
 	}
-	nodes, err := s.p.inventory.tagged(ctx, exact)
-	if err != nil {
+	// Pages of one listing come one after the other; two listings need not.
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		s.candidates, err = s.p.inventory.tagged(ctx, exact)
 		return err
+	})
+	if len(rest) > 0 || s.WantTags || len(s.Names) > 0 {
+		group.Go(func() (err error) {
+			s.tags, err = s.p.inventory.tagsMatching(ctx, s.Tags)
+			return err
+		})
 	}
-	s.candidates = nodes
-	if len(nodes) > 0 && (len(rest) > 0 || s.WantTags || len(s.Names) > 0) {
-		s.tags, err = s.p.inventory.tagsMatching(ctx, s.Tags)
-	}
-	return err
+	return group.Wait()
 }

@@ -9,11 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
@@ -107,17 +104,6 @@ func (p *provider) locate(ctx context.Context) error {
 	}
 	p.domain = domain
 	return nil
-}
-
-// newRetryer is for every call but StartSession. The tries are many and the
-// SDK's own budget of retries is off: a run that ends a thousand sessions is
-// throttled a lot, and each of them has to be told all the same.
-func newRetryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = 10
-		o.MaxBackoff = 10 * time.Second
-		o.RateLimiter = ratelimit.None
-	})
 }
 
 // Open loads the configuration and the credentials of every provider. Nothing
