@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -212,6 +213,10 @@ func TestAssumeRole(t *testing.T) {
 	var asked url.Values
 	_, sts := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(body), "Action=AssumeRole") {
+			w.WriteHeader(403) // who one is, nobody has to be told
+			return
+		}
 		asked, _ = url.ParseQuery(string(body))
 		fmt.Fprint(w, `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
 			<AssumedRoleUser><Arn>arn:aws:sts::444455556666:assumed-role/ops/ssmrun</Arn><AssumedRoleId>AROA:ssmrun</AssumedRoleId></AssumedRoleUser>
@@ -287,7 +292,7 @@ func TestProxyIsUsed(t *testing.T) {
 	if err := findAll(t, f); err != nil {
 		t.Fatal(err)
 	}
-	if len(rec.hosts) == 0 || rec.hosts[0] != "ssm.example.test" {
+	if !slices.Contains(rec.hosts, "ssm.example.test") {
 		t.Errorf("the proxy saw %v", rec.hosts)
 	}
 }
