@@ -57,6 +57,9 @@ func (a *applying) apply(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
+	if u.json && !a.autoApprove {
+		return usageError("-json needs -auto-approve: standard output is for events, so there is nowhere to show the plan that would be approved")
+	}
 	in := catchInterrupts(cmd.Context(), u.stderr)
 	defer in.release()
 	ctx, stop := in.beforeRun()
@@ -67,10 +70,8 @@ func (a *applying) apply(cmd *cobra.Command, dir string) error {
 		return in.explain(err)
 	}
 	defer prepared.close()
-	if !u.json {
-		if err := u.showPlan(prepared.plan); err != nil {
-			return err
-		}
+	if err := u.showPlan(prepared); err != nil {
+		return err
 	}
 	if view.Jobs(prepared.plan) == 0 {
 		return nil

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/hclspec"
-	"github.com/ssmrun/ssmrun/internal/view"
 )
 
 // diagnose prints diagnostics, as text on stderr or as events on stdout, and
@@ -18,12 +16,10 @@ func (u *ui) diagnose(diags hclspec.Diagnostics, files map[string]*hclspec.File)
 		return nil
 	}
 	if u.json {
-		stream := view.NewJSON(u.stdout)
 		for _, d := range diags {
-			stream.Record(event.Record{Time: time.Now(), Fact: diagnosticFact(d, files)})
-		}
-		if err := stream.Close(); err != nil {
-			return err
+			if err := u.stream(diagnosticFact(d, files)); err != nil {
+				return err
+			}
 		}
 	} else {
 		hclspec.WriteDiagnostics(u.stderr, diags, files, u.width, u.colorErr)

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/ssmrun/ssmrun/internal/outcome"
-	"github.com/ssmrun/ssmrun/internal/plan"
 	"github.com/ssmrun/ssmrun/internal/view"
 )
 
@@ -41,7 +38,7 @@ Nothing is run.`,
 				return in.explain(err)
 			}
 			defer prepared.close()
-			if err := u.showPlan(prepared.plan); err != nil {
+			if err := u.showPlan(prepared); err != nil {
 				return err
 			}
 			if detailed && view.Jobs(prepared.plan) > 0 {
@@ -51,20 +48,16 @@ Nothing is run.`,
 		},
 	}
 	p.register(cmd)
-	flags.register(cmd, "print the plan as one JSON object")
+	flags.register(cmd, "print events, one JSON object a line")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 2 when there is something to run")
 	return cmd
 }
 
-// showPlan prints a plan on stdout.
-func (u *ui) showPlan(p *plan.Plan) error {
+// showPlan prints what was prepared on stdout.
+func (u *ui) showPlan(p *prepared) error {
+	opts := view.Options{Color: u.colorOut, Width: u.width, StartRate: p.startRate}
 	if u.json {
-		text, err := p.JSON()
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(u.stdout, string(text))
-		return err
+		return u.stream(view.PlanFacts(p.plan, opts)...)
 	}
-	return view.WritePlan(u.stdout, p, view.Options{Color: u.colorOut, Width: u.width})
+	return view.WritePlan(u.stdout, p.plan, opts)
 }

@@ -40,6 +40,9 @@ type prepared struct {
 	found   []plan.Found
 	fleet   *fleet.Fleet
 	lab     *lab.Lab // nil when AWS is talked to
+
+	// startRate, when not 0, stands for every provider's start_rate.
+	startRate float64
 }
 
 // close ends the lab, if there is one, and drops idle connections.
@@ -119,6 +122,7 @@ func (p *planning) connect(ctx context.Context, u *ui, out *prepared, providers 
 			return err
 		}
 	}
+	out.startRate = opts.StartRate
 	out.fleet = fleet.New(opts)
 	return out.fleet.Open(ctx, providers)
 }

@@ -42,7 +42,14 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 	redactor := event.NewRedactor()
 	log := event.NewLog(store.ID(), store, redactor)
 	redactor.Warn(func(message string) { log.Emit(event.LogFact{Severity: "warn", Text: message}) })
-	shown := a.watch(u, log, store, p.plan)
+	opts := view.Options{
+		Color: u.colorOut, Width: u.width, Verbose: a.verbose,
+		Plan: p.plan, StartRate: p.startRate, Output: store.ReadOutput,
+	}
+	// The journal says by itself which version wrote it, and what was planned.
+	log.Emit(versionFact)
+	log.Emit(view.PlanFacts(p.plan, opts)...)
+	shown := a.watch(u, log, opts)
 
 	summary, runErr := exec.Run(in.ctx, p.plan, exec.Options{
 		RunID:       store.ID(),
@@ -78,8 +85,7 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 
 // watch shows the log's events as they come. The channel gets the view's error
 // when the log has been closed and everything was shown.
-func (a *applying) watch(u *ui, log *event.Log, store *runstore.Run, p *plan.Plan) <-chan error {
-	opts := view.Options{Color: u.colorOut, Width: u.width, Plan: p, Output: store.ReadOutput, Verbose: a.verbose}
+func (a *applying) watch(u *ui, log *event.Log, opts view.Options) <-chan error {
 	v := view.NewPlain(u.stdout, opts)
 	switch {
 	case u.json:

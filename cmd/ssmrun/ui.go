@@ -3,9 +3,13 @@ package main
 import (
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/ssmrun/ssmrun/internal/event"
+	"github.com/ssmrun/ssmrun/internal/view"
 )
 
 // ui is where a command speaks: results on stdout, everything else on stderr.
@@ -16,7 +20,22 @@ type ui struct {
 	json           bool
 	colorOut       bool
 	colorErr       bool
-	width          int // of the terminal, 0 when there is none
+	width          int  // of the terminal, 0 when there is none
+	begun          bool // the stream of -json has its first line
+}
+
+// stream writes facts that belong to no run on stdout, one JSON object a line.
+// The first line of a stream says which version it has.
+func (u *ui) stream(facts ...event.Fact) error {
+	v := view.NewJSON(u.stdout)
+	if !u.begun {
+		u.begun = true
+		v.Record(event.Record{Time: time.Now(), Fact: versionFact})
+	}
+	for _, fact := range facts {
+		v.Record(event.Record{Time: time.Now(), Fact: fact})
+	}
+	return v.Close()
 }
 
 // uiFlags are the flags that shape what a command prints.

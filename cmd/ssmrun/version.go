@@ -13,6 +13,9 @@ import (
 // version is what `ssmrun version` says and required_version is compared to.
 const version = "0.1.0"
 
+// versionFact is the first line of every stream of events.
+var versionFact = event.VersionFact{SSMRun: version, UI: event.Version}
+
 func newVersion() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
