@@ -149,30 +149,21 @@ func (j *jobRun) interrupted(why string) {
 		j.merge("", outcome.Cancelled, why)
 		return
 	}
-	if j.result.Outcome == outcome.Passed {
-		j.result.Outcome = outcome.NotStarted
-	}
-	j.explain(why)
+	j.merge("", outcome.NotStarted, why)
 }
 
-// merge takes a step's outcome into the job's, which is the worst of them.
+// merge takes a step's outcome into the job's, which is the worst of them; the
+// first step with that outcome explains it.
 func (j *jobRun) merge(label string, o outcome.Outcome, why string) {
-	if o == outcome.Passed || o == outcome.Skipped {
+	if outcome.Worse(j.result.Outcome, o) == j.result.Outcome {
 		return
 	}
-	if j.result.FailedStep == "" && o != outcome.Unreachable {
-		j.result.FailedStep = label
-	}
-	j.result.Outcome = outcome.Worse(j.result.Outcome, o)
 	if label != "" && why != "" {
 		why = fmt.Sprintf("step %s: %s", label, why)
 	}
-	j.explain(why)
-}
-
-func (j *jobRun) explain(why string) {
-	if j.result.Why == "" {
-		j.result.Why = why
+	j.result.Outcome, j.result.Why = o, why
+	if o != outcome.Unreachable { // that is the target's failure, not the step's
+		j.result.FailedStep = label
 	}
 }
 

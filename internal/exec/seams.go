@@ -86,7 +86,7 @@ type Task struct {
 // JobResult is how a job ended.
 type JobResult struct {
 	Outcome    outcome.Outcome
-	FailedStep string // label of the first step that did not pass
+	FailedStep string // label of the step that decided it, "" when none did
 	Why        string // one line for people, "" when it passed
 	// Orphan: a session may be open on the target whose id is not known.
 	Orphan bool

@@ -20,8 +20,8 @@ import (
 // for the shell kind, a command with pipes for the command kind. Both ends of
 // the data channel are real.
 type machine struct {
-	t   testing.TB
-	env []string
+	t          testing.TB
+	env        []string
 	mu         sync.Mutex // protects what follows
 	calls      []plan.Call
 	nodes      map[string]*node
@@ -51,6 +51,9 @@ func (m *machine) Start(ctx context.Context, call plan.Call, streams Streams, _ 
 	} else {
 		n = m.shell(id)
 	}
+	m.mu.Lock()
+	m.nodes[id] = n
+	m.mu.Unlock()
 	session, err := channel.Connect(ctx, channel.Config{
 		SessionID: id,
 		Token:     "token",
@@ -62,9 +65,8 @@ func (m *machine) Start(ctx context.Context, call plan.Call, streams Streams, _ 
 			return client, nil
 		},
 	})
-	n.session = session
 	m.mu.Lock()
-	m.nodes[id] = n
+	n.session = session
 	m.mu.Unlock()
 	return session, err
 }
