@@ -3,6 +3,7 @@ package hclspec
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -30,6 +31,7 @@ func bound(syntax hclsyntax.Expression) Expression {
 	_ = hclsyntax.VisitAll(syntax, func(node hclsyntax.Node) hcl.Diagnostics {
 		switch node := node.(type) {
 		case *hclsyntax.ForExpr:
+			node.CollExpr = collection{inner(node.CollExpr)}
 			node.ValExpr = iteration{inner(node.ValExpr)}
 			if node.CondExpr != nil {
 				node.CondExpr = iteration{inner(node.CondExpr)}
@@ -66,6 +68,11 @@ func (b bounded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		deadline: time.Now().Add(maxEvaluation),
 	})}
 	v, diags := b.Expression.Value(child)
+	for _, diag := range diags {
+		if strings.Contains(diag.Detail, "panic in function implementation") {
+			diag.Detail = "There is no result for these values."
+		}
+	}
 	if err := checkValue(v); err != nil {
 		diags = append(diags, complaint(b.Range(), "Value too large", "The value of this expression %s.", err))
 		return cty.DynamicVal, diags
@@ -78,6 +85,7 @@ func (b bounded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 type budget struct {
 	iterations int
 	text       int
+	made       size
 	deadline   time.Time
 	spent      bool // said once, not at every iteration that follows
 }
@@ -107,6 +115,17 @@ func (b *budget) refuse(rng hcl.Range, detail string, args ...any) (cty.Value, h
 	return cty.DynamicVal, hcl.Diagnostics{complaint(rng, "Expression too large", detail, args...)}
 }
 
+// collection is what a `for` iterates over: nothing when the budget is spent, so
+// that the loops around the one that spent it end, too.
+type collection struct{ hclsyntax.Expression }
+
+func (e collection) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if b := budgetOf(ctx); b != nil && b.spent {
+		return cty.DynamicVal, nil
+	}
+	return e.Expression.Value(ctx)
+}
+
 // iteration is the body of a `for`.
 type iteration struct{ hclsyntax.Expression }
 
@@ -122,7 +141,21 @@ func (e iteration) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if b.iterations%256 == 0 && time.Now().After(b.deadline) {
 		return b.refuse(e.Range(), "Evaluating this expression takes longer than %s. Iterate over less.", maxEvaluation)
 	}
-	return e.Expression.Value(ctx)
+	v, diags := e.Expression.Value(ctx)
+	if err := b.charge(v); err != nil {
+		v, over := b.refuse(e.Range(), "What this expression makes %s. Iterate over less.", err)
+		return v, append(diags, over...)
+	}
+	return v, diags
+}
+
+// charge counts what a loop has made so far. A value that goes through two
+// loops counts twice, so the limits are not tight.
+func (b *budget) charge(v cty.Value) error {
+	s := size{elements: b.made.elements, text: b.made.text, times: 4}
+	err := s.add(v)
+	b.made = s
+	return err
 }
 
 // templatePart is an interpolation.
@@ -174,35 +207,41 @@ func numberSmall(v cty.Value) bool {
 // larger numbers than an expression may make. It stops at the first, so that a
 // value that shares parts of itself a million times is refused quickly.
 func checkValue(v cty.Value) error {
-	elements, text := 0, 0
-	var walk func(v cty.Value) error
-	walk = func(v cty.Value) error {
-		v, _ = v.Unmark()
-		if elements++; elements > maxElements {
-			return fmt.Errorf("has more than %d elements", maxElements)
-		}
-		if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
-			return nil
-		}
-		ty := v.Type()
-		switch {
-		case ty == cty.String:
-			if text += len(v.AsString()); text > maxText {
-				return fmt.Errorf("has more than %d MiB of text", maxText>>20)
-			}
-		case ty == cty.Number:
-			if !numberSmall(v) {
-				return fmt.Errorf("has a number of more than %d digits", maxExponent)
-			}
-		case v.CanIterateElements():
-			for it := v.ElementIterator(); it.Next(); {
-				_, element := it.Element()
-				if err := walk(element); err != nil {
-					return err
-				}
-			}
-		}
+	s := size{times: 1}
+	return s.add(v)
+}
+
+// size is what values take together.
+type size struct {
+	elements, text int
+	times          int // of the limits
+}
+
+func (s *size) add(v cty.Value) error {
+	v, _ = v.Unmark()
+	if s.elements++; s.elements > s.times*maxElements {
+		return fmt.Errorf("has more than %d elements", s.times*maxElements)
+	}
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
 		return nil
 	}
-	return walk(v)
+	ty := v.Type()
+	switch {
+	case ty == cty.String:
+		if s.text += len(v.AsString()); s.text > s.times*maxText {
+			return fmt.Errorf("has more than %d MiB of text", s.times*maxText>>20)
+		}
+	case ty == cty.Number:
+		if !numberSmall(v) {
+			return fmt.Errorf("has a number of more than %d digits", maxExponent)
+		}
+	case v.CanIterateElements():
+		for it := v.ElementIterator(); it.Next(); {
+			_, element := it.Element()
+			if err := s.add(element); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -180,6 +180,8 @@ var cidrSubnetsFunc = function.New(&function.Spec{
 			switch {
 			case newBits < 1:
 				return unknown, function.NewArgErrorf(i+1, "must extend prefix by at least one bit")
+			case newBits > 32:
+				return unknown, function.NewArgErrorf(i+1, "may not extend prefix by more than 32 bits")
 			case length > width:
 				return unknown, function.NewArgErrorf(i+1,
 					"would extend prefix to %d bits, which is too long for an %s address", length, family(base))

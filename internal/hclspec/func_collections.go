@@ -138,10 +138,7 @@ var indexFunc = function.New(&function.Spec{
 		}
 		for it := args[0].ElementIterator(); it.Next(); {
 			i, v := it.Element()
-			eq, err := equal(v, args[1])
-			switch {
-			case err != nil:
-				return cty.NilVal, err
+			switch eq := v.Equals(args[1]); {
 			case !eq.IsKnown():
 				return cty.UnknownVal(cty.Number), nil
 			case eq.True():
@@ -151,26 +148,6 @@ var indexFunc = function.New(&function.Spec{
 		return cty.NilVal, errors.New("item not found")
 	},
 })
-
-// equal compares as == does: values of types that do not convert to one
-// another are not equal.
-func equal(a, b cty.Value) (cty.Value, error) {
-	ty, conversions := convert.UnifyUnsafe([]cty.Type{a.Type(), b.Type()})
-	if ty == cty.NilType {
-		return cty.False, nil
-	}
-	for i, v := range []*cty.Value{&a, &b} {
-		if conversions[i] == nil {
-			continue
-		}
-		converted, err := conversions[i](*v)
-		if err != nil {
-			return cty.False, nil
-		}
-		*v = converted
-	}
-	return a.Equals(b), nil
-}
 
 // lookupFunc returns a value of a map or object by its key, with an optional
 // default.
@@ -331,6 +308,9 @@ var sumFunc = function.New(&function.Spec{
 	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 		ty := args[0].Type()
 		if !ty.IsListType() && !ty.IsSetType() && !ty.IsTupleType() {
+			if !ty.IsObjectType() && !ty.IsMapType() {
+				return cty.NilVal, function.NewArgErrorf(0, "cannot sum noniterable")
+			}
 			return cty.NilVal, function.NewArgErrorf(0, "argument must be list, set, or tuple. Received %s", ty.FriendlyName())
 		}
 		if !args[0].IsWhollyKnown() {

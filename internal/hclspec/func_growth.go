@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -20,15 +21,32 @@ var errTooLarge = fmt.Errorf("the result would be larger than %d MiB or %d eleme
 // arguments are looked at before the call: a list that is there a thousand
 // times costs nothing until it is copied.
 func growing(fn function.Function, result growth) function.Function {
+	return around(fn, func(args []cty.Value) error { return checkCall(args, result) })
+}
+
+// discreet is fn, but for its errors, which do not tell a sensitive argument
+// and are messages for people also where the implementation panics.
+func discreet(fn function.Function) function.Function {
+	return around(fn, nil)
+}
+
+// around calls fn after check.
+func around(fn function.Function, check func(args []cty.Value) error) function.Function {
 	spec := &function.Spec{
 		Description: fn.Description(),
 		Type: func(args []cty.Value) (cty.Type, error) {
-			if err := checkCall(args, result); err != nil {
-				return cty.NilType, err
+			if check != nil {
+				if err := check(args); err != nil {
+					return cty.NilType, err
+				}
 			}
-			return fn.ReturnTypeForValues(args)
+			ty, err := fn.ReturnTypeForValues(args)
+			return ty, explain(err, args)
 		},
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return fn.Call(args) },
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			v, err := fn.Call(args)
+			return v, explain(err, args)
+		},
 	}
 	for _, p := range fn.Params() {
 		spec.Params = append(spec.Params, passing(p))
@@ -38,6 +56,19 @@ func growing(fn function.Function, result growth) function.Function {
 		spec.VarParam = &param
 	}
 	return function.New(spec)
+}
+
+func explain(err error, args []cty.Value) error {
+	var panicked function.PanicError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &panicked):
+		return errors.New("there is no result for these arguments")
+	case slices.ContainsFunc(args, IsSensitive):
+		return errors.New("an argument is sensitive, so the reason is not shown")
+	}
+	return err
 }
 
 // passing is p without checks of its own: the inner function makes them.

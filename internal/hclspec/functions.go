@@ -34,6 +34,11 @@ type functionSource struct {
 func functionTable(src functionSource) map[string]function.Function {
 	table := pureFunctions()
 	maps.Copy(table, fileFunctions(src.files))
+	for name, fn := range table {
+		if name != "try" && name != "can" { // their arguments are expressions
+			table[name] = discreet(fn)
+		}
+	}
 	inner := withoutTemplates(table)
 	table["templatefile"] = templateFile(src.files, inner)
 	table["templatestring"] = templateString(inner)

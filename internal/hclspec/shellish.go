@@ -22,7 +22,7 @@ var shellOnly = regexp.MustCompile(`^\$\{(?:` + strings.Join([]string{
 	`[A-Z_][A-Z0-9_]*/[^ }]*/`, // lower case may be a division
 	`#[A-Za-z_@*0-9]`,
 	`[@*?$!]\}`,
-	`[0-9]+\}`,
+	`[0-9]{1,2}\}`,
 	`![A-Za-z_][A-Za-z0-9_]*[@*]\}`,
 }, "|") + `)`)
 

@@ -18,6 +18,9 @@ import (
 // maxFileSize bounds one file: a parser sees nothing larger.
 const maxFileSize = 4 << 20
 
+// maxTokens bounds what a scanner makes of a file.
+const maxTokens = 600_000
+
 // maxFiles bounds a directory.
 const maxFiles = 1000
 
@@ -114,6 +117,10 @@ func checkText(name string, src []byte) hcl.Diagnostics {
 		return hcl.Diagnostics{complaint(wholeFile(name), "File too large",
 			"%s is larger than %d MiB. Split it, or read large content with file().", name, maxFileSize>>20)}
 	}
+	if tokensOf(src) > maxTokens {
+		return hcl.Diagnostics{complaint(wholeFile(name), "File too large",
+			"%s has more than %d words and operators. Split it, or read large content with file().", name, maxTokens)}
+	}
 	if utf8.Valid(src) {
 		return nil
 	}
@@ -136,6 +143,20 @@ func checkText(name string, src []byte) hcl.Diagnostics {
 	end.Column++
 	return hcl.Diagnostics{complaint(hcl.Range{Filename: name, Start: pos, End: end}, "Invalid character encoding",
 		"The file is not UTF-8 from here on. Save it as UTF-8.")}
+}
+
+// tokensOf is about the number of tokens of src: a scanner keeps 100 bytes and
+// more of each, so a file of nothing but brackets would take a gigabyte.
+func tokensOf(src []byte) int {
+	n, word := 0, false
+	for _, c := range src {
+		letter := c == '_' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= utf8.RuneSelf
+		if space := c == ' ' || c == '\t' || c == '\r'; !space && !(letter && word) {
+			n++
+		}
+		word = letter
+	}
+	return n
 }
 
 func wholeFile(name string) hcl.Range {
