@@ -107,7 +107,7 @@ func (s *Session) jobValue(job *Job, facts *JobFacts, names []string) cty.Value 
 
 // sessionCache keeps the values of sessions that have ended, so that a
 // thousand jobs that look at a thousand others do not make a million objects.
-// A job that has an outcome does not change any more.
+// The facts of a job that has an outcome do not change any more.
 type sessionCache struct {
 	mu sync.Mutex
 	// protects
@@ -120,54 +120,39 @@ type cacheKey struct {
 }
 
 type cachedSession struct {
-	jobs  []*JobFacts // whose values these are; nil for the plan's
+	facts *Facts // of which run; nil for the plan's
 	value cty.Value
 }
 
 func (c *sessionCache) session(s *Session, facts *Facts, build func() cty.Value) cty.Value {
-	now, ended := jobsOf(s, facts)
-	if !ended {
-		return build()
-	}
 	key := cacheKey{s, facts != nil}
 	c.mu.Lock()
 	entry, ok := c.entries[key]
 	c.mu.Unlock()
-	if ok && equalJobs(entry.jobs, now) {
+	if ok && entry.facts == facts {
 		return entry.value
 	}
 	value := build()
+	if !allEnded(s, facts) {
+		return value
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.entries == nil {
 		c.entries = map[cacheKey]cachedSession{}
 	}
-	c.entries[key] = cachedSession{jobs: now, value: value}
+	c.entries[key] = cachedSession{facts: facts, value: value}
 	return value
 }
 
-// jobsOf returns the facts of a session's jobs, and whether all have ended. At
-// plan there are none, and that does not change either.
-func jobsOf(s *Session, facts *Facts) ([]*JobFacts, bool) {
+// allEnded reports whether the facts of a session will not change: those of
+// the plan never do.
+func allEnded(s *Session, facts *Facts) bool {
 	if facts == nil {
-		return nil, true
+		return true
 	}
-	jobs := make([]*JobFacts, len(s.Jobs))
-	for i, job := range s.Jobs {
-		jobs[i] = facts.Jobs[job.Address]
-		if jobs[i] == nil || jobs[i].Outcome == "" {
-			return nil, false
-		}
-	}
-	return jobs, true
-}
-
-func equalJobs(a, b []*JobFacts) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
+	for _, job := range s.Jobs {
+		if own := facts.Jobs[job.Address]; own == nil || own.Outcome == "" {
 			return false
 		}
 	}

@@ -214,7 +214,8 @@ type Retry struct {
 
 // Facts is what a run knows so far: plain data that the journal can hold.
 // Prepare, Judge and Conclude only read it, so a caller may share it between
-// goroutines as long as nobody writes meanwhile.
+// goroutines as long as nobody writes meanwhile. The facts of a job that has an
+// outcome must not change any more: what follows from them is kept.
 type Facts struct {
 	RunID     string
 	StartedAt time.Time

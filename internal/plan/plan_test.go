@@ -262,3 +262,17 @@ func wantText(t testing.TB, got string, want ...string) {
 		}
 	}
 }
+
+// evaluator loads the bench's directory.
+func (b *bench) evaluator() *Evaluator {
+	b.Helper()
+	rb, diags := hclspec.LoadRunbook(b.dir)
+	if diags.HasErrors() {
+		b.Fatal(report(diags))
+	}
+	e, diags := New(rb, b.values)
+	if diags.HasErrors() {
+		b.Fatal(report(diags))
+	}
+	return e
+}

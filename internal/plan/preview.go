@@ -147,19 +147,15 @@ func readable(text string) bool {
 // placeholder stands for a value that is not known at plan: it names the last
 // of what must have happened.
 func placeholder(expr hclspec.Expression) string {
-	session := false
-	for _, ref := range hclspec.References(expr) {
-		switch ref.Path[0] {
-		case "step", "self", "job":
-			return "(known after step)"
-		case "session":
-			session = true
-		case "target":
-			return "(known for each target)"
-		}
-	}
-	if session {
+	switch {
+	case refersTo(expr, "step", "self", "job"):
+		return "(known after step)"
+	case refersTo(expr, "session"):
 		return "(known after session)"
+	case refersTo(expr, "run"):
+		return "(known at run)"
+	case refersTo(expr, "target"):
+		return "(known for each target)"
 	}
 	return "(known at run)"
 }

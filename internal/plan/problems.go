@@ -9,8 +9,17 @@ import (
 // problems collects diagnostics. The same mistake seen on a thousand targets
 // is one diagnostic.
 type problems struct {
-	list hclspec.Diagnostics
-	seen map[string]bool
+	list   hclspec.Diagnostics
+	seen   map[string]bool
+	target string // whose job is being looked at, "" when it is none's
+	places map[string]*place
+}
+
+// place is where a mistake was first made, and on which target.
+type place struct {
+	target string
+	first  *hclspec.Diagnostic
+	noted  bool
 }
 
 func (p *problems) extend(diags hclspec.Diagnostics) {
@@ -28,10 +37,35 @@ func (p *problems) add(d *hclspec.Diagnostic) {
 		return
 	}
 	if p.seen == nil {
-		p.seen = map[string]bool{}
+		p.seen, p.places = map[string]bool{}, map[string]*place{}
 	}
 	p.seen[key] = true
+	if p.elsewhere(d) {
+		return
+	}
 	p.list = append(p.list, d)
+}
+
+// elsewhere reports whether a mistake was already made at the same place on
+// another target, where only the words are different.
+func (p *problems) elsewhere(d *hclspec.Diagnostic) bool {
+	if d.Subject == nil || p.target == "" {
+		return false
+	}
+	key := fmt.Sprint(d.Severity, "\x00", d.Summary, "\x00", d.Subject)
+	before := p.places[key]
+	if before == nil {
+		p.places[key] = &place{target: p.target, first: d}
+		return false
+	}
+	if before.target == p.target {
+		return false
+	}
+	if !before.noted {
+		before.noted = true
+		before.first.Detail += " It is the same on other targets."
+	}
+	return true
 }
 
 func (p *problems) errorf(at hclspec.Range, summary, format string, args ...any) {

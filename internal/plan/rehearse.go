@@ -15,8 +15,10 @@ func (b *builder) rehearse(block *sessionBlock) {
 	for _, s := range block.instances {
 		s.planned = map[string]cty.Value{}
 		for _, job := range s.rehearsed(onEach) {
+			b.problems.target = job.Target.ID
 			b.rehearseJob(s, job)
 		}
+		b.problems.target = ""
 		s.Reason = b.previewReason(s)
 		for _, step := range append(append([]*Step{}, s.Steps...), s.Finally...) {
 			b.rehearseStep(s, step)
@@ -91,7 +93,9 @@ func (b *builder) previewReason(s *Session) string {
 
 func (b *builder) rehearseStep(s *Session, step *Step) {
 	var captures map[string]cty.Value
+	defer func() { b.problems.target = "" }()
 	for _, job := range s.rehearsed(step.uses.target) {
+		b.problems.target = job.Target.ID
 		captures = mergeUnknown(captures, b.rehearseOn(job, step))
 	}
 	planned := plannedStep(captures)

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"math/big"
+	"strconv"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -79,6 +81,15 @@ func bare(v cty.Value) cty.Value {
 func textOf(v cty.Value) (string, bool) {
 	if v.IsNull() || !v.IsKnown() || !v.Type().IsPrimitiveType() {
 		return "", false
+	}
+	if v.Type() == cty.String {
+		return v.AsString(), true
+	}
+	if v.Type() == cty.Number {
+		// Most numbers are small and whole, and cty's way is slow for those.
+		if n, accuracy := v.AsBigFloat().Int64(); accuracy == big.Exact {
+			return strconv.FormatInt(n, 10), true
+		}
 	}
 	s, err := convert.Convert(v, cty.String)
 	if err != nil {
