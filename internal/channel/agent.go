@@ -2,79 +2,12 @@ package channel
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// AgentConfig says how the agent's end of a channel behaves. The zero value of
-// every field but SessionID is what an agent does.
-type AgentConfig struct {
-	SessionID string
-
-	// SessionType and Properties are announced in the handshake, when
-	// Handshake asks for one; agents do so for Port and NonInteractiveCommands
-	// and, without KMS, not for the pty kinds.
-	SessionType  SessionType
-	Properties   json.RawMessage // nil: null
-	AgentVersion string          // default "3.3.0.0"
-	Handshake    bool
-
-	// CustomerMessage goes with the handshake's completion.
-	CustomerMessage string
-
-	// Input is given the client's stream data, in order and never
-	// concurrently, but for the handshake's own. It must not keep the bytes.
-	// ErrNotReady: the message is not acknowledged and comes again. Another
-	// error ends the connection. While it runs nothing is received, as in an
-	// agent that writes to a full pty. Nil: input is acknowledged and dropped.
-	Input func(payloadType PayloadType, data []byte) error
-
-	// MaxPayload is the most bytes in a message. Default 1024.
-	MaxPayload int
-	// Queue is how many messages may be unacknowledged before Stdout and
-	// Stderr wait. Default 4096.
-	Queue int
-	// Resend is how many of the oldest unacknowledged messages are looked at
-	// for retransmission at a time. Default 1, the agent's habit: only the
-	// head of the line is ever sent again.
-	Resend int
-	// HandshakeTimeout bounds the wait for the handshake's response, from the
-	// time a client is attached. Default 15 s.
-	HandshakeTimeout time.Duration
-	// CloseWait bounds Close's wait for acknowledgements. Default 2 s.
-	CloseWait time.Duration
-}
-
-func (c AgentConfig) withDefaults() AgentConfig {
-	if c.AgentVersion == "" {
-		c.AgentVersion = "3.3.0.0"
-	}
-	for _, n := range []struct {
-		value  *int
-		byRule int
-	}{{&c.MaxPayload, 1024}, {&c.Queue, 4096}, {&c.Resend, 1}} {
-		if *n.value == 0 {
-			*n.value = n.byRule
-		}
-	}
-	if c.HandshakeTimeout == 0 {
-		c.HandshakeTimeout = 15 * time.Second
-	}
-	if c.CloseWait == 0 {
-		c.CloseWait = 2 * time.Second
-	}
-	return c
-}
-
-// lingerTimeout is how long a client may take to leave after channel_closed.
-// Closing at once could destroy it on its way: a TCP connection that is closed
-// with unread bytes resets.
-const lingerTimeout = 2 * time.Second
 
 // openTimeout bounds the wait for OpenDataChannel on a new connection.
 const openTimeout = 30 * time.Second
@@ -317,105 +250,9 @@ func (a *Agent) Drain(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Close ends the session as an agent does: it waits at most CloseWait for
-// acknowledgements, then the service tells the client channel_closed with the
-// given text. What was not acknowledged by then is lost. It returns when the
-// connection has ended; a client that attaches later is told channel_closed at
-// once. Only the first of Close and Terminate decides the text.
-func (a *Agent) Close(output string) error { return a.end(output, false) }
-
-// Terminate ends the session as TerminateSession does: channel_closed at once.
-func (a *Agent) Terminate(output string) error { return a.end(output, true) }
-
 // Done is closed when Close or Terminate began to end the session, or the
 // handshake failed.
 func (a *Agent) Done() <-chan struct{} { return a.done }
 
 // Stats returns the counts so far.
 func (a *Agent) Stats() Stats { return a.stream.counters.stats() }
-
-func (a *Agent) end(output string, hurry bool) error {
-	a.mu.Lock()
-	first := !a.ending
-	if first {
-		a.ending = true
-		close(a.done)
-	}
-	a.mu.Unlock()
-	if hurry {
-		a.hurry.Store(true)
-		a.stream.wake()
-	}
-	if first {
-		a.waitForAcks()
-	}
-
-	a.mu.Lock()
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	announce := a.closed == nil
-	if announce {
-		a.closed = channelClosed(a.cfg.SessionID, output)
-	}
-	closed, t, left := a.closed, a.transport, a.left
-	a.mu.Unlock()
-	if t != nil {
-		if announce {
-			a.stream.write(t, closed)
-		}
-		await(left, lingerTimeout)
-		t.Close()
-		await(left, lingerTimeout) // an Input that blocks keeps Attach, not us
-	}
-	a.stream.end(ErrClosed)
-	return nil
-}
-
-// await waits for the channel to be closed, but not for ever.
-func await(closed <-chan struct{}, limit time.Duration) {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-closed:
-	case <-timer.C:
-	}
-}
-
-// waitForAcks waits as long as an agent does before it lets go.
-func (a *Agent) waitForAcks() {
-	var over atomic.Bool
-	timer := time.AfterFunc(a.cfg.CloseWait, func() {
-		over.Store(true)
-		a.stream.wake()
-	})
-	defer timer.Stop()
-	a.stream.drained(func() bool { return over.Load() || a.hurry.Load() })
-}
-
-// serviceMessage is a message of the service's own.
-func serviceMessage(kind string, payload []byte) []byte {
-	return AppendMessage(nil, &Message{
-		Type:          kind,
-		SchemaVersion: 1,
-		CreatedDate:   uint64(time.Now().UnixMilli()),
-		Flags:         FlagSYN | FlagFIN,
-		ID:            newUUID(),
-		Payload:       payload,
-	})
-}
-
-func channelClosed(sessionID, output string) []byte {
-	payload, err := json.Marshal(ChannelClosed{
-		CreatedDate:   strconv.FormatInt(time.Now().UnixMilli(), 10),
-		MessageID:     newUUID().String(),
-		MessageType:   TypeChannelClosed,
-		Output:        output,
-		SchemaVersion: 1,
-		SessionID:     sessionID,
-	})
-	if err != nil {
-		panic(err) // strings and a number
-	}
-	return serviceMessage(TypeChannelClosed, payload)
-}

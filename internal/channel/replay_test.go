@@ -13,7 +13,7 @@ import (
 // replay plays the agent's and the service's side of a recorded session to a
 // client, message by message, as often as deliver says, whatever the client
 // answers.
-func replay(t *testing.T, name string, deliver func(line recorded) int) (stdout, stderr string, result error, stats Stats) {
+func replay(t *testing.T, name string, deliver func(line recorded) int) (stdout, stderr string, stats Stats, result error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, service := Pipe()
@@ -63,13 +63,13 @@ func replay(t *testing.T, name string, deliver func(line recorded) int) (stdout,
 		s.Close()
 		stdout, stderr, stats = out.String(), errs.String(), s.Stats()
 	})
-	return stdout, stderr, result, stats
+	return stdout, stderr, stats, result
 }
 
 func once(recorded) int { return 1 }
 
 func TestReplayOfSeparateOutput(t *testing.T) {
-	stdout, stderr, err, _ := replay(t, "b3-nonint-separate-exit3", once)
+	stdout, stderr, _, err := replay(t, "b3-nonint-separate-exit3", once)
 	wantExit(t, err, 3)
 	if stdout != "uid=0(root) gid=0(root) groups=0(root)\n" || stderr != "err\n" {
 		t.Errorf("got %q and %q", stdout, stderr)
@@ -77,7 +77,7 @@ func TestReplayOfSeparateOutput(t *testing.T) {
 }
 
 func TestReplayOfACommandThatDoesNotExist(t *testing.T) {
-	stdout, stderr, err, stats := replay(t, "b5-nonint-notfound-separate", once)
+	stdout, stderr, stats, err := replay(t, "b5-nonint-notfound-separate", once)
 	wantExit(t, err, 1)
 	if want := `exec: "nosuchcmd": executable file not found in $PATH`; stdout != "" || stderr != want {
 		t.Errorf("got %q and %q", stdout, stderr)
@@ -88,7 +88,7 @@ func TestReplayOfACommandThatDoesNotExist(t *testing.T) {
 }
 
 func TestReplayOfAnInteractiveCommand(t *testing.T) {
-	stdout, _, err, _ := replay(t, "c-interactive", once)
+	stdout, _, _, err := replay(t, "c-interactive", once)
 	if missing := wantMissing(t, err); missing.Cause != nil || missing.Gap {
 		t.Errorf("got %v", missing)
 	}
@@ -98,7 +98,7 @@ func TestReplayOfAnInteractiveCommand(t *testing.T) {
 }
 
 func TestReplayOfAResumedSessionLosesNothing(t *testing.T) {
-	stdout, _, err, _ := replay(t, "h-resume-after-cut", once)
+	stdout, _, _, err := replay(t, "h-resume-after-cut", once)
 	wantMissing(t, err)
 	want := strings.ReplaceAll(numberedLines(60), "\n", "-abcdefghijklmnopqrstuvwxyz\r\n")
 	if stdout != want {
@@ -120,7 +120,7 @@ func faulted(line recorded) int {
 
 // AWS's client printed 18 lines here and exited 0.
 func TestReplayOfLostMessagesNamesTheGap(t *testing.T) {
-	stdout, _, err, _ := replay(t, "j-fault-drop", faulted)
+	stdout, _, _, err := replay(t, "j-fault-drop", faulted)
 	missing := wantMissing(t, err)
 	if !missing.Gap || missing.MissingFrom != 20 || missing.MissingTo != 20 {
 		t.Errorf("got %+v, want the gap 20 to 20", missing)
@@ -132,7 +132,7 @@ func TestReplayOfLostMessagesNamesTheGap(t *testing.T) {
 
 func TestReplayOfDoubledAndHeldMessages(t *testing.T) {
 	for _, name := range []string{"j-fault-dup", "j-fault-reord"} {
-		stdout, _, err, stats := replay(t, name, faulted)
+		stdout, _, stats, err := replay(t, name, faulted)
 		wantExit(t, err, 5)
 		if want := numberedLines(20); stdout != want {
 			t.Errorf("%s: got %q, want %q", name, stdout, want)

@@ -3,108 +3,9 @@ package channel
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"sync"
-	"time"
 )
-
-// DefaultClientVersion is the plugin version that a client names when its
-// Config names none. Agents decide by it (multiplexing from 1.1.70, keep-alives
-// from 1.2.331, separate output from 1.2.295), so a made-up small number would
-// change what they do.
-const DefaultClientVersion = "1.2.707.0"
-
-// Config says how to open a session's channel and where its output goes.
-// SessionID, Token and Dial are required.
-type Config struct {
-	// SessionID and Token are StartSession's SessionId and TokenValue.
-	SessionID string
-	Token     string
-
-	// ClientVersion is told to the service and the agent.
-	// Empty: DefaultClientVersion.
-	ClientVersion string
-
-	// Dial opens a connection to the session's stream URL; it is called again
-	// for every reconnection.
-	Dial func(ctx context.Context) (Transport, error)
-
-	// Resume asks the service (ResumeSession) for a new token after the
-	// connection was lost. An empty token, or an error that is
-	// ErrSessionOver, ends the session; other errors are tried again until
-	// ResumeTimeout. Nil: a lost connection ends the session.
-	Resume func(ctx context.Context) (token string, err error)
-
-	// Stdout and Stderr receive the session's output, in order and from one
-	// goroutine, never concurrently. A message is acknowledged when its bytes
-	// were accepted, so a slow writer slows the target down; an error of a
-	// writer ends the session. Nil: discarded.
-	Stdout, Stderr io.Writer
-
-	// OnReconnect, when not nil, is called before each attempt to reconnect
-	// with its number since the connection was lost (from 1) and the reason.
-	OnReconnect func(attempt int, cause error)
-
-	// OpenTimeout bounds one dial with its OpenDataChannel. Default 30 s.
-	OpenTimeout time.Duration
-	// StartTimeout bounds the wait for the first message of any kind after
-	// the channel was opened. Default 60 s.
-	StartTimeout time.Duration
-	// HandshakeTimeout bounds the handshake, from its request to its
-	// completion. Default 30 s (the agent itself waits 15 s for each reply).
-	HandshakeTimeout time.Duration
-	// IdleTimeout ends a session from which nothing was received for so long.
-	// Default: none. A dead connection is noticed sooner, by the transport.
-	IdleTimeout time.Duration
-	// DrainTimeout bounds the wait for the end of the session after the exit
-	// code arrived. Default 10 s.
-	DrainTimeout time.Duration
-	// ResumeTimeout bounds all attempts to reconnect after one loss.
-	// Default 2 min.
-	ResumeTimeout time.Duration
-	// Quiet is how long a session in which the agent has said nothing holds
-	// back input. Default 3 s. See the package comment, "Input".
-	Quiet time.Duration
-}
-
-// withDefaults fills in what was left out.
-func (c Config) withDefaults() (Config, error) {
-	switch {
-	case c.SessionID == "":
-		return c, errors.New("no session id")
-	case c.Token == "":
-		return c, errors.New("no token")
-	case c.Dial == nil:
-		return c, errors.New("no way to dial")
-	}
-	if c.ClientVersion == "" {
-		c.ClientVersion = DefaultClientVersion
-	}
-	if c.Stdout == nil {
-		c.Stdout = io.Discard
-	}
-	if c.Stderr == nil {
-		c.Stderr = io.Discard
-	}
-	for _, d := range []struct {
-		value  *time.Duration
-		byRule time.Duration
-	}{
-		{&c.OpenTimeout, 30 * time.Second},
-		{&c.StartTimeout, time.Minute},
-		{&c.HandshakeTimeout, 30 * time.Second},
-		{&c.DrainTimeout, 10 * time.Second},
-		{&c.ResumeTimeout, 2 * time.Minute},
-		{&c.Quiet, 3 * time.Second},
-	} {
-		if *d.value == 0 {
-			*d.value = d.byRule
-		}
-	}
-	return c, nil
-}
 
 const (
 	// inputPayload is the most input in one message, as both peers have it.
@@ -164,11 +65,11 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.transport = t // before anybody else knows of s
 	s.watch = newWatchdog(s.expired)
 	s.watch.set(waitStart, cfg.StartTimeout)
 	s.watch.set(waitQuiet, quietUnannounced*cfg.Quiet)
 	s.watch.set(waitIdle, cfg.IdleTimeout)
-	s.transport = t
 	s.stream.attach(t)
 	go s.run(t) // ends with channel_closed, a failure or Close
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,6 +159,7 @@ func TestInputWaitsForTheFirstOutputOfASessionWithoutHandshake(t *testing.T) {
 		time.Sleep(time.Second)
 		l.agent.Stdout([]byte("$ "))
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if at != time.Second {
 			t.Errorf("input came after %v, want 1s", at)
 		}
@@ -176,6 +178,7 @@ func TestAQuietShellGetsItsInput(t *testing.T) {
 		s := l.connect(func(c *Config) { c.Quiet = 2 * time.Second })
 		s.Write([]byte("ls\n"))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if at != 2*time.Second {
 			t.Errorf("input came after %v, want 2s", at)
 		}
@@ -223,9 +226,9 @@ func TestInputIsCutAndResizeAndInterruptAreInLine(t *testing.T) {
 func TestInputThatTheAgentIsNotReadyForComesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got recorder
-		ready := false
+		var ready atomic.Bool
 		l := newLink(t, AgentConfig{Input: func(kind PayloadType, p []byte) error {
-			if !ready {
+			if !ready.Load() {
 				return ErrNotReady
 			}
 			got.Write(p)
@@ -237,7 +240,7 @@ func TestInputThatTheAgentIsNotReadyForComesAgain(t *testing.T) {
 			s.Write([]byte(text))
 		}
 		time.Sleep(5 * time.Second)
-		ready = true
+		ready.Store(true)
 		time.Sleep(2 * time.Second)
 		if got.String() != "one two three" {
 			t.Errorf("agent got %q", got.String())

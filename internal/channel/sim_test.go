@@ -85,11 +85,12 @@ func simulate(t *testing.T, seed uint64) Stats {
 	}
 	s := l.connect(func(c *Config) { c.DrainTimeout = time.Hour })
 	wrote := make(chan error, 3)
+	upSize, downSize, errsSize := rng.IntN(3000)+1, rng.IntN(3000)+1, rng.IntN(3000)+1
 	go func() {
-		wrote <- pieces(rng.IntN(3000)+1, up, func(p []byte) error { _, err := s.Write(p); return err })
+		wrote <- pieces(upSize, up, func(p []byte) error { _, err := s.Write(p); return err })
 	}()
-	go func() { wrote <- pieces(rng.IntN(3000)+1, down, l.agent.Stdout) }()
-	go func() { wrote <- pieces(rng.IntN(3000)+1, errs, l.agent.Stderr) }()
+	go func() { wrote <- pieces(downSize, down, l.agent.Stdout) }()
+	go func() { wrote <- pieces(errsSize, errs, l.agent.Stderr) }()
 	for range cap(wrote) {
 		if err := <-wrote; err != nil {
 			t.Error(err)

@@ -62,7 +62,7 @@ type stream struct {
 const lastWords = time.Second
 
 func newStream(r role, limit, burst int, deliver func(PayloadType, []byte) error) *stream {
-	s := &stream{role: r, limit: limit, burst: burst, deliver: deliver}
+	s := &stream{role: r, limit: limit, burst: min(burst, pumpChunk), deliver: deliver}
 	s.room = sync.NewCond(&s.mu)
 	return s
 }

@@ -184,3 +184,22 @@ func encodeAgain(t *testing.T, m *Message) []byte {
 	}
 	return b
 }
+
+// TestNoFlippedBitIsBelieved: a payload with one wrong bit is never accepted,
+// and a header with one wrong bit never makes a message with another payload.
+func TestNoFlippedBitIsBelieved(t *testing.T) {
+	for _, line := range readVector(t, "b3-nonint-separate-exit3") {
+		if line.Kind != "binary" || line.Type == TypeStartPublication || line.Type == TypePausePublication {
+			continue
+		}
+		wire := line.bytes(t)
+		for bit := range 8 * len(wire) {
+			wire[bit/8] ^= 1 << (bit % 8)
+			m, err := ParseMessage(wire)
+			if err == nil && (bit/8 >= payloadOffset || !bytes.Equal(m.Payload, line.bytes(t)[payloadOffset:])) {
+				t.Fatalf("%s: bit %d", line.Type, bit)
+			}
+			wire[bit/8] ^= 1 << (bit % 8)
+		}
+	}
+}

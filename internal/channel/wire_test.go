@@ -2,7 +2,6 @@ package channel
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -153,25 +152,3 @@ func (w *wire) wantProtocolError() {
 
 const requestSeparate = `{"AgentVersion":"3.3.0.0","RequestedClientActions":[{"ActionType":"SessionType","ActionParameters":{"SessionType":"NonInteractiveCommands","Properties":null}}]}`
 const completed = `{"HandshakeTimeToComplete":1,"CustomerMessage":""}`
-
-// shake does the handshake, as messages 0 and 1.
-func (w *wire) shake() {
-	w.t.Helper()
-	w.send(0, PayloadHandshakeRequest, requestSeparate)
-	data := w.wantAcks(0)
-	if len(data) != 1 || data[0].PayloadType != PayloadHandshakeResponse || data[0].Sequence != 0 {
-		w.t.Fatalf("answered %+v", data)
-	}
-	w.ack(0)
-	w.send(1, PayloadHandshakeComplete, completed)
-	w.wantAcks(1)
-}
-
-func jsonText(t testing.TB, v any) string {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
