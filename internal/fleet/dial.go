@@ -2,8 +2,6 @@ package fleet
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -12,10 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
@@ -49,7 +45,10 @@ type line struct {
 	url Secret     // of the last StartSession or ResumeSession
 }
 
-// dial opens a websocket at the stream URL exactly as AWS gave it.
+// dial opens a websocket at the stream URL exactly as AWS gave it. Whether the
+// upgrade request is signed is the provider's sign_data_channel: "auto" does
+// not, as plugins before 1.2.688 did not, until the service refuses that. The
+// token is sent only after the upgrade, so a refused one has cost nothing.
 func (l *line) dial(ctx context.Context) (channel.Transport, error) {
 	l.mu.Lock()
 	address := l.url
@@ -57,16 +56,29 @@ func (l *line) dial(ctx context.Context) (channel.Transport, error) {
 	if err := l.p.checkStreamURL(address); err != nil {
 		return nil, err
 	}
-	header, err := l.p.signDataChannel(ctx, address)
-	if err != nil {
-		return nil, err
+	t, err := l.open(ctx, address, l.p.SignDataChannel == "on" || l.p.wantsSigned.Load())
+	if refused, ok := errors.AsType[*channel.DialError](err); ok && l.p.SignDataChannel != "off" &&
+		(refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) && !l.p.wantsSigned.Load() {
+		if t, err = l.open(ctx, address, true); err == nil {
+			l.p.wantsSigned.Store(true)
+		}
 	}
-	t, err := channel.DialWebsocket(ctx, address.Reveal(), channel.WebsocketOptions{
+	return t, scrub(err, address)
+}
+
+func (l *line) open(ctx context.Context, address Secret, signed bool) (channel.Transport, error) {
+	var header http.Header
+	if signed {
+		var err error
+		if header, err = l.p.signDataChannel(ctx, address); err != nil {
+			return nil, err
+		}
+	}
+	return channel.DialWebsocket(ctx, address.Reveal(), channel.WebsocketOptions{
 		Header: header,
 		TLS:    l.f.tls,
 		Proxy:  l.f.proxy,
 	})
-	return t, scrub(err, address)
 }
 
 // resume asks for a new token. DoesNotExistException is how AWS says that the
@@ -159,25 +171,18 @@ func loopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// emptyHash is the SHA-256 of nothing: an upgrade request has no body.
-var emptyHash = hex.EncodeToString(sha256.New().Sum(nil))
-
-// signDataChannel returns the headers that sign the upgrade request, or none.
-// Plugins from 1.2.688 on sign it for the service ssmmessages. "auto" does not:
-// AWS takes unsigned requests, as every older plugin makes them.
+// signDataChannel returns the headers that sign the upgrade request for the
+// service ssmmessages, as AWS's plugin does from 1.2.688 on; or none when the
+// stream URL has a signature in it already.
 func (p *provider) signDataChannel(ctx context.Context, address Secret) (http.Header, error) {
-	if p.SignDataChannel != "on" {
-		return nil, nil
-	}
-	creds, err := p.cfg.Credentials.Retrieve(ctx)
-	if err != nil {
-		return nil, explainCredentials(err)
-	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.Reveal(), nil)
 	if err != nil {
 		return nil, errors.New("sign the data channel: the stream URL is not a URL")
 	}
-	if err := v4.NewSigner().SignHTTP(ctx, creds, req, emptyHash, "ssmmessages", p.Region, time.Now()); err != nil {
+	if p.unsigned || req.URL.Query().Has("X-Amz-Signature") {
+		return nil, nil
+	}
+	if err := p.sign(ctx, req, nil, "ssmmessages"); err != nil {
 		return nil, fmt.Errorf("sign the data channel: %w", scrub(err, address))
 	}
 	return req.Header, nil

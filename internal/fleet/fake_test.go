@@ -76,6 +76,10 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.last = in
 	s.mu.Unlock()
 
+	if r.URL.Path == "/list-group-resources" {
+		s.listGroup(w, in)
+		return
+	}
 	switch operation {
 	case "DescribeInstanceInformation":
 		s.describeNodes(w, in)
@@ -231,6 +235,23 @@ func (s *service) arn(n fakeNode) string {
 		return "arn:aws:ssm:eu-west-1:111122223333:managed-instance/" + n.id
 	}
 	return "arn:aws:ec2:eu-west-1:111122223333:instance/" + n.id
+}
+
+// listGroup answers for the group "cash", one resource a page.
+func (s *service) listGroup(w http.ResponseWriter, in map[string]any) {
+	if in["Group"] != "cash" {
+		w.Header().Set("X-Amzn-Errortype", "NotFoundException:http://internal.amazon.com/")
+		fail(w, 404, "", "Cannot find group.")
+		return
+	}
+	arns := []string{"arn:aws:s3:::bucket/instance/x", s.arn(s.nodes[3]), s.arn(s.nodes[5]), s.arn(s.nodes[6])}
+	token, _ := in["NextToken"].(string)
+	at, _ := strconv.Atoi(token)
+	out := map[string]any{"Resources": []any{map[string]any{"Identifier": map[string]string{"ResourceArn": arns[at]}}}}
+	if at+1 < len(arns) {
+		out["NextToken"] = strconv.Itoa(at + 1)
+	}
+	reply(w, out)
 }
 
 // has reports whether a node has a tag, with one of the values if there are any.

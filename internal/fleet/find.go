@@ -83,6 +83,7 @@ type search struct {
 	plan.Selection
 	p *provider
 
+	members    map[string]bool // of the resource group
 	candidates []node
 	tags       map[string]map[string]string // by node id, nil while not looked up
 	targets    []plan.Target
@@ -95,7 +96,11 @@ const lost = "stopped, unknown or not yours"
 
 func (s *search) run(ctx context.Context) error {
 	if s.ResourceGroup != "" {
-		return fmt.Errorf("resource_group = %q is not supported in this version: select by tags, ids or names", s.ResourceGroup)
+		members, err := s.p.inventory.groupMembers(ctx, s.ResourceGroup)
+		if err != nil {
+			return err
+		}
+		s.members = members
 	}
 	if err := s.gather(ctx); err != nil {
 		return err
@@ -128,12 +133,13 @@ func (s *search) run(ctx context.Context) error {
 // left out. Nodes that simply have another name or other tags are not: in a
 // large account that is nearly all of them.
 func worthTelling(why string) bool {
-	return why != whyTags && why != whyName
+	return why != whyTags && why != whyName && why != whyGroup
 }
 
 const (
 	whyTags     = "its tags do not match"
 	whyName     = "its name does not match"
+	whyGroup    = "it is not in the resource group"
 	whyExcluded = "excluded"
 )
 
@@ -142,6 +148,8 @@ func (s *search) refuse(n node) string {
 	switch {
 	case slices.Contains(s.Exclude, n.id):
 		return whyExcluded
+	case s.ResourceGroup != "" && !s.members[n.id]:
+		return whyGroup
 	case len(s.Tags) > 0 && !s.tagsMatch(n):
 		return whyTags
 	case len(s.Names) > 0 && !globAny(s.Names, s.name(n)):
@@ -196,22 +204,25 @@ func (n node) online() bool { return n.ping == "Online" }
 func (s *search) gather(ctx context.Context) error {
 	switch {
 	case len(s.IDs) > 0:
-		return s.gatherIDs(ctx)
+		return s.gatherIDs(ctx, s.IDs, true)
 	case len(s.Tags) > 0:
 		return s.gatherTagged(ctx)
 	case len(s.Names) > 0 && !slices.ContainsFunc(s.Names, wild):
 		return s.gatherNamed(ctx)
+	case s.ResourceGroup != "":
+		return s.gatherIDs(ctx, slices.Collect(maps.Keys(s.members)), false)
 	}
 	nodes, err := s.p.inventory.all(ctx)
 	s.candidates = nodes
 	return err
 }
 
-// gatherIDs looks the ids up. Tags, when they are to match too, come from the
+// gatherIDs looks ids up: those that the author named, or a resource group's,
+// which may well be stopped. Tags, when they are to match too, come from the
 // tagging API: filters by id and by tag cannot be combined.
-func (s *search) gatherIDs(ctx context.Context) error {
+func (s *search) gatherIDs(ctx context.Context, asked []string, named bool) error {
 	var ids, containers []string
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(s.IDs))) {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(asked))) {
 		if container(id) {
 			containers = append(containers, id)
 		} else {
@@ -237,7 +248,7 @@ func (s *search) gatherIDs(ctx context.Context) error {
 			if err := found.refused[id]; err != nil {
 				why += " (" + err.Error() + ")"
 			}
-			s.missing = append(s.missing, plan.Missing{ID: id, Why: why, Error: true})
+			s.missing = append(s.missing, plan.Missing{ID: id, Why: why, Error: named})
 		}
 	}
 	if len(s.Tags) > 0 && len(s.candidates) > 0 {

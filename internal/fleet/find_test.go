@@ -88,6 +88,10 @@ func TestFindSelects(t *testing.T) {
 		{"names and tags", plan.Selection{Names: []string{"web-*"}, Tags: tags{"Env": {"prod"}}}, shorts(3), nil},
 		{"name of a stopped node", plan.Selection{Names: []string{"web-7"}}, nil, []plan.Missing{{ID: "web-7", Error: true,
 			Why: short(7) + " has this name and is not registered with Systems Manager: stopped, without agent, or without permissions for it"}}},
+		{"resource group", plan.Selection{ResourceGroup: "cash"}, shorts(4, 6), []plan.Missing{{ID: short(7), Why: lost}}},
+		{"resource group and tags", plan.Selection{ResourceGroup: "cash", Tags: tags{"Role": {"*"}}}, shorts(4), nil},
+		{"resource group and ids", plan.Selection{ResourceGroup: "cash", IDs: shorts(1, 6)}, shorts(6), []plan.Missing{
+			{ID: short(1), Why: "it is not in the resource group"}}},
 		{"container", plan.Selection{IDs: []string{"ecs:cluster_task_task-1"}}, []string{"ecs:cluster_task_task-1"}, nil},
 	}
 	for _, c := range cases {
@@ -235,10 +239,6 @@ func TestFindErrorsSayWhatToDo(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
 	}
-	sel.ResourceGroup = "fleet"
-	if _, err := f.Find(t.Context(), []plan.Selection{sel}); err == nil || !strings.Contains(err.Error(), "resource_group") {
-		t.Errorf("resource_group: %v", err)
-	}
 }
 
 func TestGlob(t *testing.T) {
@@ -256,5 +256,13 @@ func TestGlob(t *testing.T) {
 	}
 	if glob(strings.Repeat("a*", 1000)+"b", strings.Repeat("a", 100_000)) {
 		t.Error("matched")
+	}
+}
+
+func TestFindInAResourceGroupThatIsNotThere(t *testing.T) {
+	f := inMemory(t, smallFleet(), Options{})
+	_, err := f.Find(t.Context(), []plan.Selection{{Provider: "aws", Address: "targets.x", ResourceGroup: "nope"}})
+	if want := `find nodes: list resource group "nope": NotFoundException: Cannot find group`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

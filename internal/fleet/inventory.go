@@ -37,11 +37,12 @@ type node struct {
 
 // inventory answers which nodes a provider has. Each listing is asked for once.
 type inventory struct {
-	p     *provider
-	nodes memo[[]node]
-	ids   memo[identified]
-	tags  memo[map[string]map[string]string]
-	slots chan struct{}
+	p      *provider
+	nodes  memo[[]node]
+	ids    memo[identified]
+	tags   memo[map[string]map[string]string]
+	groups memo[map[string]bool]
+	slots  chan struct{}
 }
 
 func (inv *inventory) init(p *provider) {

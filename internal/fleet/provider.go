@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
@@ -20,12 +21,16 @@ import (
 // provider is one provider block, opened.
 type provider struct {
 	plan.Provider
-	cfg      aws.Config
-	ssm      *ssm.Client
-	tagging  *resourcegroupstaggingapi.Client
-	endpoint *url.URL // set when the SSM endpoint was overridden
-	domain   string   // REGION.amazonaws.com, or what the partition has for it
-	keyedBy  string   // what tells its credentials from others', for pacing
+	cfg        aws.Config
+	ssm        *ssm.Client
+	tagging    *resourcegroupstaggingapi.Client
+	endpoint   *url.URL // set when the SSM endpoint was overridden
+	everything string   // the endpoint of all services, when that was overridden
+	domain     string   // REGION.amazonaws.com, or what the partition has for it
+	keyedBy    string   // what tells its credentials from others', for pacing
+	unsigned   bool     // nothing is signed
+
+	wantsSigned atomic.Bool // a data channel was refused until it was signed
 
 	inventory   inventory
 	terminating chan struct{} // one slot for each call to TerminateSession
@@ -58,12 +63,14 @@ func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider
 		cfg:          cfg,
 		sessionTypes: map[string]string{},
 		terminating:  make(chan struct{}, terminators),
+		unsigned:     f.opts.NoSignRequest,
 	}
 	p.Region = cfg.Region
 	var override *string
 	if f.opts.EndpointURL != "" {
 		override = &f.opts.EndpointURL
 	}
+	p.everything = aws.ToString(cmp.Or(override, cfg.BaseEndpoint))
 	p.ssm = ssm.NewFromConfig(cfg, func(o *ssm.Options) {
 		o.BaseEndpoint = cmp.Or(override, o.BaseEndpoint)
 	})

@@ -23,10 +23,11 @@ type gateway struct {
 	*service
 	tokens chan string // of the clients that came
 	auths  chan string // and their Authorization headers
+	signed bool        // unsigned upgrade requests are refused
 }
 
 func newGateway() *gateway {
-	return &gateway{&service{}, make(chan string, 10), make(chan string, 10)}
+	return &gateway{service: &service{}, tokens: make(chan string, 10), auths: make(chan string, 10)}
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +36,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.auths <- r.Header.Get("Authorization")
+	if g.signed && r.Header.Get("Authorization") == "" {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
 	transport, err := channel.AcceptWebsocket(w, r)
 	if err != nil {
 		return
@@ -103,6 +108,42 @@ func TestStartOpensASession(t *testing.T) {
 			}
 			if auth := <-g.auths; !strings.Contains(auth, "/ssmmessages/aws4_request") {
 				t.Errorf("the upgrade request is signed as %q", auth)
+			}
+		})
+	}
+}
+
+func TestSignDataChannelAsTheProviderSays(t *testing.T) {
+	for _, c := range []struct {
+		setting string
+		strict  bool   // the service wants signatures
+		want    string // what each upgrade request of two sessions was: u unsigned, s signed
+	}{{"on", false, "ss"}, {"off", false, "uu"}, {"off", true, "uu"}, {"auto", false, "uu"}, {"auto", true, "uss"}, {"", true, "uss"}} {
+		t.Run(fmt.Sprint(c.setting, c.strict), func(t *testing.T) {
+			g := newGateway()
+			g.signed = c.strict
+			_, address := serve(t, g)
+			f := isolated(t, address, nil, plan.Provider{Key: "aws", SignDataChannel: c.setting, StartRate: 1000})
+			for range 2 {
+				session, err := f.Start(t.Context(), plan.Call{Provider: "aws", Target: "i-1"}, Output{}, nil)
+				if (err != nil) != (c.strict && c.setting == "off") {
+					t.Fatal(err)
+				}
+				if err == nil {
+					session.Wait(t.Context())
+					session.Close()
+				}
+			}
+			got := ""
+			for range len(g.auths) {
+				if <-g.auths == "" {
+					got += "u"
+				} else {
+					got += "s"
+				}
+			}
+			if got != c.want {
+				t.Errorf("upgrade requests were %s, want %s", got, c.want)
 			}
 		})
 	}

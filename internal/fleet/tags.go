@@ -93,21 +93,28 @@ func (inv *inventory) tagsOf(ctx context.Context, nodes []node) (map[string]map[
 // tagging API only ever returns the caller's own resources.
 func (inv *inventory) keepTags(found map[string]map[string]string, page []types.ResourceTagMapping) {
 	for _, res := range page {
-		fields := strings.SplitN(aws.ToString(res.ResourceARN), ":", 6) // arn:partition:service:region:account:type/id
-		if len(fields) != 6 {
-			continue
-		}
-		_, id, ok := strings.Cut(fields[5], "/")
+		id, account, ok := nodeOfARN(aws.ToString(res.ResourceARN))
 		if !ok {
 			continue
 		}
-		inv.p.learn(caller{account: fields[4]})
+		inv.p.learn(caller{account: account})
 		tags := make(map[string]string, len(res.Tags))
 		for _, t := range res.Tags {
 			tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 		}
 		found[id] = tags
 	}
+}
+
+// nodeOfARN returns the node id and the account of an instance's ARN:
+// arn:PARTITION:SERVICE:REGION:ACCOUNT:instance/ID.
+func nodeOfARN(arn string) (id, account string, ok bool) {
+	fields := strings.SplitN(arn, ":", 6)
+	if len(fields) != 6 {
+		return "", "", false
+	}
+	kind, id, _ := strings.Cut(fields[5], "/")
+	return id, fields[4], id != "" && (kind == "instance" || kind == "managed-instance")
 }
 
 // arn returns a node's ARN, or "" when its id is of no known form.
