@@ -13,7 +13,7 @@ type applying struct {
 	autoApprove bool
 	parallelism int
 	verbose     bool
-	fold        bool // show each output once, with the targets that gave it
+	adhoc       []string // the command of exec: outputs are folded
 }
 
 func (a *applying) register(cmd *cobra.Command) {

@@ -19,8 +19,8 @@ type awsFlags struct {
 
 func (f *awsFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.profile, "profile", "", "`NAME` of the profile in the shared config files; a provider block's profile wins")
-	fs.StringVar(&f.region, "region", "", "AWS `REGION`; a provider block's region wins")
+	fs.StringVar(&f.profile, "profile", "", "`NAME` of the profile in the shared config files, for providers that name none")
+	fs.StringVar(&f.region, "region", "", "AWS `REGION`, for providers that name none")
 	fs.StringVar(&f.endpoint, "endpoint-url", "", "`URL` to use instead of AWS's own, such as the one `ssmrun lab` prints")
 	fs.StringVar(&f.caBundle, "ca-bundle", "", "`FILE` of certificates to trust instead of the system's")
 	fs.BoolVar(&f.noVerifySSL, "no-verify-ssl", false, "do not verify certificates")
@@ -36,11 +36,19 @@ func (f *awsFlags) options() fleet.Options {
 		EndpointURL:    f.endpoint,
 		CABundle:       f.caBundle,
 		NoVerifySSL:    f.noVerifySSL,
-		ReadTimeout:    time.Duration(f.readTimeout) * time.Second,
-		ConnectTimeout: time.Duration(f.connectTimeout) * time.Second,
+		ReadTimeout:    limit(f.readTimeout),
+		ConnectTimeout: limit(f.connectTimeout),
 	}
 	if f.debug {
 		o.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	return o
+}
+
+// limit is a flag's seconds as fleet takes them: the AWS CLI's 0 waits for ever.
+func limit(seconds int) time.Duration {
+	if seconds == 0 {
+		return -1
+	}
+	return time.Duration(seconds) * time.Second
 }

@@ -39,7 +39,7 @@ Several are a command and its arguments, quoted by ssmrun for the remote shell.`
 			if save == "" {
 				defer os.RemoveAll(dir)
 			}
-			a.fold = true
+			a.adhoc = args
 			return a.apply(cmd, dir)
 		},
 	}

@@ -62,7 +62,7 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		Parallelism: a.parallelism,
 		Stopping:    in.stopping,
 		Reason:      fleet.Reason,
-		Announce:    event.RunStart{Runbook: p.dir, Directory: store.Dir()},
+		Announce:    a.announcement(p, store),
 	})
 	if summary != nil && (summary.Orphans || len(summary.Open) > 0) {
 		sweep(u, p.fleet, summary, store.ID())
@@ -83,6 +83,14 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 	return summary, nil
 }
 
+// announcement says what is run: a runbook, or the command of exec.
+func (a *applying) announcement(p *prepared, store *runstore.Run) event.RunStart {
+	if a.adhoc != nil {
+		return event.RunStart{Command: a.adhoc, Directory: store.Dir()}
+	}
+	return event.RunStart{Runbook: p.dir, Directory: store.Dir()}
+}
+
 // watch shows the log's events as they come. The channel gets the view's error
 // when the log has been closed and everything was shown.
 func (a *applying) watch(u *ui, log *event.Log, opts view.Options) <-chan error {
@@ -90,7 +98,7 @@ func (a *applying) watch(u *ui, log *event.Log, opts view.Options) <-chan error 
 	switch {
 	case u.json:
 		v = view.NewJSON(u.stdout)
-	case a.fold:
+	case a.adhoc != nil:
 		v = view.NewFold(u.stdout, opts)
 	}
 	watcher := log.Watch()

@@ -73,13 +73,17 @@ func (u *ui) showJSON(run *runstore.Run) error {
 
 // pastRun is a kept run as views introduce it.
 func pastRun(s runstore.Summary) view.Run {
+	runbook := s.Start.Runbook
+	if len(s.Start.Command) > 0 {
+		runbook = "exec: " + strings.Join(s.Start.Command, " ")
+	}
 	return view.Run{
 		ID:        s.ID,
 		Dir:       s.Dir,
 		Status:    string(s.Status),
 		StartedAt: s.StartedAt,
 		EndedAt:   s.EndedAt,
-		Runbook:   s.Start.Runbook,
+		Runbook:   runbook,
 		Jobs:      s.Jobs,
 		Planned:   s.Start.Jobs,
 		ExitCode:  s.ExitCode,
