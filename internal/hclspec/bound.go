@@ -3,7 +3,6 @@ package hclspec
 import (
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -68,11 +67,7 @@ func (b bounded) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		deadline: time.Now().Add(maxEvaluation),
 	})}
 	v, diags := b.Expression.Value(child)
-	for _, diag := range diags {
-		if strings.Contains(diag.Detail, "panic in function implementation") {
-			diag.Detail = "There is no result for these values."
-		}
-	}
+	diags = clean(diags, b.Expression, child)
 	if err := checkValue(v); err != nil {
 		diags = append(diags, complaint(b.Range(), "Value too large", "The value of this expression %s.", err))
 		return cty.DynamicVal, diags

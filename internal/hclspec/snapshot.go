@@ -20,8 +20,9 @@ type Snapshot struct {
 
 	mu sync.Mutex
 	// mu protects what follows.
-	files map[string]snapshotFile
-	size  int
+	files  map[string]snapshotFile
+	size   int
+	frozen bool
 }
 
 type snapshotFile struct {
@@ -47,6 +48,14 @@ func (s *Snapshot) Path(path string) (string, error) {
 	return filepath.Clean(expanded), nil
 }
 
+// Freeze ends the reading of files: one that was not asked for before is an
+// error from then on. A run has to see what its plan has seen.
+func (s *Snapshot) Freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = true
+}
+
 // Read returns the content of a regular file of at most 64 MiB. The caller does
 // not change it. Its errors name the path as it was given.
 func (s *Snapshot) Read(path string) ([]byte, error) {
@@ -54,6 +63,9 @@ func (s *Snapshot) Read(path string) ([]byte, error) {
 	defer s.mu.Unlock()
 	if file, ok := s.files[path]; ok {
 		return file.content, file.err
+	}
+	if s.frozen {
+		return nil, fmt.Errorf("%q was not read when the plan was made: the paths of files have to be known then", path)
 	}
 	content, err := s.read(path)
 	if s.size += len(content); s.size > maxSnapshot {
