@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/ssmrun/ssmrun/internal/hclspec"
 )
@@ -227,23 +226,4 @@ func culprit(expr hclspec.Expression, scope *hclspec.Scope, guilty func(cty.Valu
 		}
 	}
 	return expr.Range()
-}
-
-// textMap converts an object of primitives to texts by name.
-func textMap(v cty.Value) (map[string]string, bool) {
-	if v.IsNull() || !isMapping(v.Type()) {
-		return nil, false
-	}
-	converted, err := convert.Convert(v, cty.Map(cty.String))
-	if err != nil || !converted.IsWhollyKnown() {
-		return nil, false
-	}
-	texts := make(map[string]string, converted.LengthInt())
-	for key, element := range converted.Elements() {
-		if element.IsNull() {
-			return nil, false
-		}
-		texts[key.AsString()] = element.AsString()
-	}
-	return texts, true
 }

@@ -51,6 +51,7 @@ func (e *Evaluator) Plan(found []Found, docs map[DocumentRef]Document) (*Plan, h
 	if b.problems.hasErrors() {
 		return nil, b.problems.list
 	}
+	b.files.Freeze()
 	b.plan.Warnings = b.problems.warnings()
 	return b.plan, b.problems.list
 }

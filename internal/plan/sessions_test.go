@@ -397,3 +397,19 @@ func TestScriptsAreReadOnce(t *testing.T) {
 		t.Error("no digest of the script")
 	}
 }
+
+func TestNoFileIsReadDuringARun(t *testing.T) {
+	b := newBench(t, 1)
+	b.write("one.txt", "one")
+	b.write("two.txt", "two")
+	p := b.plan(oneStep("command = \"ls\"\ncaptures = { n = self.stdout }\n}\nstep \"y\" {\ncommand = [\"echo\", file(\"one.txt\"), file(\"${step.x.captures.n}.txt\")]"))
+	r := b.run(p)
+	job := p.Sessions[0].Jobs[0]
+	r.judge(job, "x", "one", 0)
+	if got := string(r.work(job, "y").Script); got != "echo one one" {
+		t.Errorf("work %q", got)
+	}
+	r.judge(job, "x", "two", 0)
+	_, diags := p.Prepare(job, p.Sessions[0].Steps[1], 1, r.facts)
+	wantText(t, report(diags), "was not read when the plan was made")
+}
