@@ -16,9 +16,16 @@ const (
 	tailBytes = 16 << 10
 )
 
-// failure shows the expectations that did not hold, with the place in the
-// runbook, and the end of what the command wrote.
+// failure shows why a step failed and the end of what its command wrote.
 func (p *printer) failure(f event.StepComplete, expects []event.StepExpect) {
+	p.unmet(f, expects)
+	p.tail(f, "stderr", f.StderrKept)
+	p.tail(f, "stdout", f.StdoutKept)
+}
+
+// unmet shows the expectations that did not hold, with the place in the runbook,
+// and how the command ended when they do not say it.
+func (p *printer) unmet(f event.StepComplete, expects []event.StepExpect) {
 	for _, e := range expects {
 		if !e.Passed {
 			p.expectation(e)
@@ -30,8 +37,6 @@ func (p *printer) failure(f event.StepComplete, expects []event.StepExpect) {
 	if f.Signal != "" {
 		p.line(detailIndent, "ended by signal ", Sanitize(f.Signal))
 	}
-	p.tail(f, "stderr", f.StderrKept)
-	p.tail(f, "stdout", f.StdoutKept)
 }
 
 func (p *printer) expectation(e event.StepExpect) {
@@ -45,6 +50,9 @@ func (p *printer) expectation(e event.StepExpect) {
 	p.line(detailIndent, head)
 	if e.Snippet != "" {
 		p.line(indentLines(e.Snippet, detailIndent+"    "))
+	}
+	if e.Expectation == "assert" && e.Snippet != "" {
+		return // expected is what the snippet shows, got is false
 	}
 	if e.Expected != "" || e.Got != "" {
 		p.value("expected", e.Expected)

@@ -134,7 +134,10 @@ func (f *fold) write() {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(b.targets), len(a.targets)),
 			cmp.Compare(a.targets[0], b.targets[0]))
 	})
-	for _, g := range f.order {
+	for i, g := range f.order {
+		if i > 0 {
+			f.line()
+		}
 		slices.Sort(g.targets)
 		head := f.opts.outcomeText(g.outcome)
 		if g.exit > 0 {
@@ -150,7 +153,6 @@ func (f *fold) write() {
 		if !shown {
 			f.line(f.opts.paint(dim, "(no output)"))
 		}
-		f.line()
 	}
 }
 

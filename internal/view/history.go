@@ -3,9 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // WriteHistory shows runs as a table, in the order given.
@@ -47,29 +45,4 @@ func result(r Run) string {
 		return "passed"
 	}
 	return fmt.Sprintf("exit %d", r.ExitCode)
-}
-
-// table aligns columns with two spaces between them.
-func table(rows [][]string) []string {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	out := make([]string, len(rows))
-	for r, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-			}
-		}
-		out[r] = strings.TrimRight(b.String(), " ")
-	}
-	return out
 }

@@ -65,7 +65,7 @@ func (v *plainView) Record(rec event.Record) {
 		}
 		v.say(rec.Time, "", text)
 	case event.LogFact:
-		v.say(rec.Time, "", v.levelled(f.Level(), indentLines(f.Text, "")))
+		v.say(rec.Time, "", v.levelled(f.Level(), strings.TrimLeft(indentLines(f.Text, detailIndent), " ")))
 	case event.Diagnostic:
 		v.diagnostic(rec.Time, f)
 	case event.Approval:
@@ -76,6 +76,7 @@ func (v *plainView) Record(rec event.Record) {
 		v.wave(rec.Time, f)
 	case event.RunSummary:
 		v.sum.write(rec.RunID)
+		v.sum.whereNext(rec.RunID)
 	default:
 		v.jobRecord(rec)
 	}
@@ -197,7 +198,7 @@ func (v *plainView) jobComplete(at time.Time, f event.JobComplete) {
 		}
 	}
 	quiet := f.Outcome == outcome.Passed || f.Outcome == outcome.Skipped || f.Outcome == outcome.NotStarted
-	if v.silent && quiet {
+	if v.silent && (quiet || f.FailedStep != "") {
 		return
 	}
 	if f.Outcome == outcome.NotStarted && v.jobs > fewJobs {
@@ -206,11 +207,12 @@ func (v *plainView) jobComplete(at time.Time, f event.JobComplete) {
 	text := Sanitize(f.Session) + ": " + v.opts.outcomeText(f.Outcome)
 	if f.FailedStep != "" {
 		text += " at step " + Sanitize(f.FailedStep)
-	} else if f.Why != "" {
-		text += ": " + Sanitize(f.Why)
 	}
 	if f.DurationMS > 0 {
 		text += " after " + millis(f.DurationMS)
+	}
+	if f.FailedStep == "" && f.Why != "" {
+		text += ": " + Sanitize(f.Why)
 	}
 	v.say(at, who(f.Target, f.Name), text)
 }

@@ -166,6 +166,10 @@ func (v *plainView) stepFailed(at time.Time, f event.StepComplete, expects []eve
 	text := stepName(f.Step) + ": " + v.opts.paint(red, outcomeWord(f.Outcome)) + " in " + millis(f.DurationMS)
 	same := f.Session + "\x00" + f.Step.Step + "\x00" + string(f.Outcome) + why
 	v.shown[same]++
+	if v.silent {
+		v.say(at, who(f.Target, f.Name), text+why)
+		return
+	}
 	if v.shown[same] > fullFailures {
 		v.say(at, who(f.Target, f.Name), text+why+" (like others before)")
 		return
@@ -174,6 +178,10 @@ func (v *plainView) stepFailed(at time.Time, f event.StepComplete, expects []eve
 		why = "" // the expectations below say it
 	}
 	v.say(at, who(f.Target, f.Name), text+why)
+	if v.opts.Verbose {
+		v.unmet(f, expects) // the output was shown as it came
+		return
+	}
 	v.failure(f, expects)
 }
 

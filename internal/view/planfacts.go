@@ -6,12 +6,12 @@ import (
 )
 
 // PlanFacts returns a plan as facts, for the event stream: one planned_session
-// for each session block and a plan_summary.
-func PlanFacts(p *plan.Plan) []event.Fact {
+// for each session block and a plan_summary. Of the options StartRate counts.
+func PlanFacts(p *plan.Plan, opts Options) []event.Fact {
 	var facts []event.Fact
-	all := newStarts(p)
+	all := newStarts(p, opts)
 	for _, s := range p.Sessions {
-		own := newStarts(p)
+		own := newStarts(p, opts)
 		own.add(s)
 		all.add(s)
 		f := event.PlannedSession{

@@ -44,7 +44,7 @@ func (v *planView) session(s *plan.Session) {
 	head := fmt.Sprintf("%s: %s in %s", Sanitize(s.Address), count(len(s.Jobs), "target"), count(len(list), "wave"))
 	v.line(o.paint(bold, head))
 	v.settings(s)
-	own := newStarts(v.plan)
+	own := newStarts(v.plan, v.opts)
 	own.add(s)
 	if len(s.Jobs) == 0 {
 		v.line("  no targets: nothing to run")
@@ -76,9 +76,9 @@ func (v *planView) settings(s *plan.Session) {
 		row("reason", Sanitize(s.Reason))
 	}
 	row("document", v.documents(s))
-	row("rollout", rolloutText(s.Rollout, len(waves(s))))
+	row("rollout", rolloutText(s.Rollout, len(waves(s)), len(s.Jobs)))
 	if s.Timeout > 0 {
-		row("timeout", duration(s.Timeout)+" a job")
+		row("timeout", setting(s.Timeout)+" a job")
 	}
 	if len(s.DependsOn) > 0 {
 		after := "after " + Sanitize(strings.Join(s.DependsOn, ", "))
@@ -140,10 +140,10 @@ func documentText(d plan.Document) string {
 	add("KMS ", d.KMSKeyID)
 	add("logs to ", strings.Join(d.LogSinks, " and "))
 	if d.IdleTimeout > 0 {
-		add("idle ", duration(d.IdleTimeout))
+		add("idle ", setting(d.IdleTimeout))
 	}
 	if d.MaxSessionTime > 0 {
-		add("at most ", duration(d.MaxSessionTime))
+		add("at most ", setting(d.MaxSessionTime))
 	}
 	if len(facts) == 0 {
 		return ""
@@ -151,7 +151,7 @@ func documentText(d plan.Document) string {
 	return ": " + strings.Join(facts, ", ")
 }
 
-func rolloutText(r plan.Rollout, waves int) string {
+func rolloutText(r plan.Rollout, waves, jobs int) string {
 	var parts []string
 	if waves > 1 {
 		sizes := make([]string, len(r.Waves))
@@ -166,11 +166,11 @@ func rolloutText(r plan.Rollout, waves int) string {
 	switch {
 	case r.MaxFailures == 0:
 		parts = append(parts, "halts at the first failure")
-	case r.MaxFailures > 0:
+	case r.MaxFailures > 0 && r.MaxFailures < jobs:
 		parts = append(parts, fmt.Sprintf("halts when more than %d failed", r.MaxFailures))
 	}
 	if r.Pause > 0 {
-		parts = append(parts, duration(r.Pause)+" between waves")
+		parts = append(parts, setting(r.Pause)+" between waves")
 	}
 	if r.ApproveWaves {
 		parts = append(parts, "asks before each wave")
@@ -200,23 +200,17 @@ func (v *planView) wave(s *plan.Session, i, of int, jobs []*plan.Job) {
 		v.line(list("    ", words, v.opts.width()))
 		return
 	}
-	idWidth, nameWidth := 0, 0
-	for _, j := range jobs {
-		idWidth = max(idWidth, len(Sanitize(j.Target.ID)))
-		nameWidth = max(nameWidth, len(Sanitize(j.Target.Name)))
-	}
-	for _, j := range jobs {
+	rows := make([][]string, len(jobs))
+	for i, j := range jobs {
 		t := j.Target
-		text := fmt.Sprintf("    %-*s  %-*s  %s", idWidth, Sanitize(t.ID), nameWidth, Sanitize(t.Name), Sanitize(t.Platform))
-		for _, more := range []string{t.IP, t.Region, t.Account} {
-			if more != "" {
-				text += "  " + Sanitize(more)
-			}
-		}
+		state := ""
 		if !t.Online {
-			text += "  " + v.opts.paint(yellow, "OFFLINE ("+cmp.Or(Sanitize(t.PingStatus), "not connected")+")")
+			state = v.opts.paint(yellow, "OFFLINE ("+cmp.Or(Sanitize(t.PingStatus), "not connected")+")")
 		}
-		v.line(strings.TrimRight(text, " "))
+		rows[i] = []string{"    " + Sanitize(t.ID), Sanitize(t.Name), Sanitize(t.Platform), Sanitize(t.IP), Sanitize(t.Region), Sanitize(t.Account), state}
+	}
+	for _, row := range table(rows) {
+		v.line(row)
 	}
 }
 
@@ -253,7 +247,7 @@ func (v *planView) step(s *plan.Session, st *plan.Step) {
 func stepSettings(st *plan.Step) string {
 	var parts []string
 	if st.Timeout > 0 {
-		parts = append(parts, "timeout "+duration(st.Timeout))
+		parts = append(parts, "timeout "+setting(st.Timeout))
 	}
 	if st.Retry.Attempts > 1 {
 		parts = append(parts, fmt.Sprintf("up to %d attempts", st.Retry.Attempts))
@@ -311,7 +305,7 @@ func (v *planView) total() {
 		return
 	}
 	total, offline := targets(p)
-	all := newStarts(p)
+	all := newStarts(p, v.opts)
 	for _, s := range p.Sessions {
 		all.add(s)
 	}

@@ -50,7 +50,7 @@ func about(seconds int) string {
 	if seconds <= 0 {
 		return ""
 	}
-	return ", about " + duration(time.Duration(seconds)*time.Second)
+	return ", about " + setting(time.Duration(seconds)*time.Second)
 }
 
 // tellQueued prints a line for each reason that jobs wait for, when it is due.

@@ -152,16 +152,16 @@ func (v *showView) attempt(s event.Step, at time.Time) *shownAttempt {
 
 func (v *showView) job(j *shownJob) {
 	head := v.opts.paint(bold, whoFully(j.target, j.name)) + "  " + Sanitize(j.session) + ": "
-	switch {
-	case j.done == nil:
+	if j.done == nil {
 		head += v.opts.paint(yellow, "no end recorded")
-	case j.done.Why != "" && j.done.FailedStep == "":
-		head += v.opts.outcomeText(j.done.Outcome) + ": " + Sanitize(j.done.Why)
-	default:
+	} else {
 		head += v.opts.outcomeText(j.done.Outcome)
-	}
-	if j.done != nil && j.done.DurationMS > 0 {
-		head += " in " + millis(j.done.DurationMS)
+		if j.done.DurationMS > 0 {
+			head += " after " + millis(j.done.DurationMS)
+		}
+		if j.done.Why != "" && j.done.FailedStep == "" {
+			head += ": " + Sanitize(j.done.Why)
+		}
 	}
 	v.line(head)
 	for _, a := range j.attempts {
@@ -260,7 +260,9 @@ func (v *showView) end(run Run, damage error) {
 		v.sum.write(run.ID)
 		return
 	}
-	v.line()
+	if len(v.order) > 0 {
+		v.line()
+	}
 	v.sum.notPassed()
 	v.sum.open()
 	v.line("Jobs that ended: ", v.opts.tally(v.sum.counts), fmt.Sprintf(" (of %d planned).", v.sum.start.Jobs))

@@ -46,13 +46,14 @@ const defaultStartRate = 2
 // account and region.
 type starts struct {
 	rate  map[string]float64 // of each provider
+	same  float64            // instead of those, when not 0
 	calls map[string]int     // by quota
 	slow  map[string]float64 // the rate of each quota: the lowest of its providers
 	total int
 }
 
-func newStarts(p *plan.Plan) *starts {
-	s := &starts{rate: map[string]float64{}, calls: map[string]int{}, slow: map[string]float64{}}
+func newStarts(p *plan.Plan, opts Options) *starts {
+	s := &starts{same: opts.StartRate, rate: map[string]float64{}, calls: map[string]int{}, slow: map[string]float64{}}
 	for _, prov := range p.Providers {
 		s.rate[prov.Key] = prov.StartRate
 	}
@@ -80,6 +81,9 @@ func (s *starts) add(sess *plan.Session) {
 			quota = j.Target.Provider
 		}
 		rate := s.rate[j.Target.Provider]
+		if s.same != 0 {
+			rate = s.same
+		}
 		if rate <= 0 {
 			rate = defaultStartRate
 		}

@@ -99,7 +99,6 @@ func (s *summary) write(runID string) {
 	s.failedChecks()
 	s.open()
 	s.verdict(runID)
-	s.whereNext(runID)
 }
 
 // verdict is the last word on a run.

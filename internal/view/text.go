@@ -96,6 +96,18 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
 }
 
+// setting is a duration as somebody wrote it in a runbook: 10m, 1h30m, 1.5s.
+func setting(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 func millis(ms int64) string { return duration(time.Duration(ms) * time.Millisecond) }
 
 // size is a number of bytes for people.
@@ -111,20 +123,30 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
-// who names a target: its name, or its id.
+// who names a target: by its name, or its id.
 func who(id, name string) string {
 	if name != "" {
-		return Sanitize(name)
+		return label(name)
 	}
-	return Sanitize(id)
+	return label(id)
 }
 
 // whoFully names a target with its id.
 func whoFully(id, name string) string {
 	if name != "" && name != id {
-		return Sanitize(name) + " (" + Sanitize(id) + ")"
+		return label(name) + " (" + label(id) + ")"
 	}
-	return Sanitize(id)
+	return label(id)
+}
+
+// label makes a name safe to stand where only our words do: one that could be
+// taken for more than a name is quoted.
+func label(name string) string {
+	s := Sanitize(name)
+	if s != name || strings.Contains(s, "  ") || strings.TrimSpace(s) != s {
+		return `"` + s + `"`
+	}
+	return s
 }
 
 // where is the place in a runbook, `web.ssm.hcl:12`, "" without one.

@@ -27,6 +27,10 @@ type Options struct {
 	// Plan is the plan that runs, if it is known.
 	Plan *plan.Plan
 
+	// StartRate, when not 0, is how many StartSession calls a second the run
+	// will make, whatever its providers say; +Inf is no limit, as in the lab.
+	StartRate float64
+
 	// Output opens the file of one attempt's stream; nil, or an error, and no
 	// output is shown. index is the step's place from 0, -1 when not known.
 	Output func(session, target string, index int, step string, attempt int, stream string) (*os.File, error)
