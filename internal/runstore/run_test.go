@@ -150,6 +150,7 @@ func TestOneWriterPerRun(t *testing.T) {
 	var won []*Run
 	for range 20 {
 		got.Go(func() {
+			var locked *LockedError
 			if r, err := Reopen(root, testID); err == nil {
 				mu.Lock()
 				won = append(won, r)
