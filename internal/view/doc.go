@@ -9,8 +9,9 @@
 // The rules of everything that is printed here:
 //
 //   - Text that came from outside (names, output, error texts) is sanitised: no
-//     byte of it can move the cursor, change colours, reorder text or begin a
-//     line that looks like ours. Control characters are shown escaped.
+//     byte of it can move the cursor, change colours or reorder text, and it
+//     begins no line: only a fold's stdout stands as it came, line by line,
+//     so that it can be copied. Control characters are shown escaped.
 //   - Colour is used when asked for and carries nothing that the words do not
 //     say.
 //   - What is said about one target is prefixed by its name, or its id when it

@@ -190,7 +190,7 @@ func (v *showView) step(a *shownAttempt) {
 		return
 	}
 	if a.start.Command != "" {
-		v.line(indentLines(a.start.Command, detailIndent+"$ "))
+		v.line(indentLines(a.start.Command, detailIndent+"  "))
 	}
 	for _, c := range a.captures {
 		value := "(sensitive value)"
