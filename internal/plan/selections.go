@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -189,26 +190,38 @@ func refersTo(expr hclspec.Expression, roots ...string) bool {
 func (e *Evaluator) wantsTags() bool {
 	if e.tagsWanted == nil {
 		wanted := false
-		eachExpression(e.rb, func(expr hclspec.Expression) {
-			for _, ref := range hclspec.References(expr) {
-				wanted = wanted || mayReadTags(ref.Path)
-			}
-		})
+		eachExpression(e.rb, func(expr hclspec.Expression) { wanted = wanted || e.mayReadTags(expr) })
 		e.tagsWanted = &wanted
 	}
 	return *e.tagsWanted
 }
 
-func mayReadTags(path []string) bool {
-	switch path[0] {
-	case "target":
-		return len(path) == 1 || path[1] == "tags" || path[1] == "name"
-	case "targets":
-		// targets.web["id"].name, or the whole object in a for expression;
-		// what a session's target refers to is not visited.
-		return len(path) <= 3 || path[len(path)-1] == "name" || path[len(path)-1] == "tags"
-	case "session":
-		return true // its jobs have their targets
+// What an expression has in it that goes over targets, or over jobs, when it
+// reads their tags and names. The name that a `for` binds is no reference, so
+// the words decide.
+var (
+	readsOfTargets = regexp.MustCompile(`\b(name|tags|jsonencode|yamlencode)\b`)
+	readsOfJobs    = regexp.MustCompile(`\b(target|jsonencode|yamlencode)\b`)
+)
+
+func (e *Evaluator) mayReadTags(expr hclspec.Expression) bool {
+	for _, ref := range hclspec.References(expr) {
+		source := e.source(expr.Range())
+		whole := source == "" || source == e.source(ref.Range)
+		switch ref.Path[0] {
+		case "target":
+			if len(ref.Path) == 1 || ref.Path[1] == "tags" || ref.Path[1] == "name" {
+				return true
+			}
+		case "targets":
+			if whole || readsOfTargets.MatchString(source) {
+				return true
+			}
+		case "session":
+			if (whole && len(ref.Path) <= 3) || readsOfJobs.MatchString(source) {
+				return true
+			}
+		}
 	}
 	return false
 }
