@@ -201,12 +201,16 @@ func (d *decoder) declare(seen names, what, name string, rng hcl.Range) {
 	seen[name] = rng
 }
 
-// exclusive complains when both of two attributes are there.
+// exclusive complains, at the later one, when both of two attributes are there.
 func (b *body) exclusive(first, second, why string) {
-	if b.attrs[first] != nil && b.attrs[second] != nil {
-		b.d.complain(b.attrs[second].NameRange, "Conflicting arguments",
-			"%q and %q cannot be used together: %s", first, second, why)
+	x, y := b.attrs[first], b.attrs[second]
+	if x == nil || y == nil {
+		return
 	}
+	if x.Range.Start.Byte > y.Range.Start.Byte {
+		y = x
+	}
+	b.d.complain(y.NameRange, "Conflicting arguments", "%q and %q cannot be used together: %s", first, second, why)
 }
 
 func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -36,7 +36,6 @@ func (d *decoder) selector(block *hcl.Block) *Selector {
 		d.complain(block.DefRange, "Selector that selects everything",
 			"A targets block needs at least one of ids, names, tags, platform and resource_group. To take every node, write names = [\"*\"].")
 	}
-	b.choice("platform", "Linux", "Windows", "MacOS")
 	if guard := b.one("guard"); guard != nil {
 		gb := d.body(guard.Body, "a guard block", guard.DefRange, form{attributes: "min max"})
 		s.Guard = &Guard{Min: gb.expr("min"), Max: gb.expr("max"), Range: guard.DefRange}

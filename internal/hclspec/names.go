@@ -178,7 +178,7 @@ func (c *checker) noSuchRoot(root string, traversal hcl.Traversal, ref Reference
 		return
 	}
 	hint := ""
-	if file := c.rb.Files[ref.Range.Filename]; file != nil {
+	if file := c.rb.Files[ref.Range.Filename]; file != nil && len(traversal) == 1 {
 		hint = hintShell(file.Bytes, traversal[0].SourceRange())
 	}
 	suggestion := ""

@@ -1,0 +1,13 @@
+agent {
+  version            = "3.2.0.0"
+  max_payload        = 512
+  first_output_delay = "10ms"
+}
+
+faults {
+  latency    = "25ms"
+  start_rate = 3
+  drop       = 0.02
+  disconnect = "every 200 messages"
+  seed       = 7
+}
