@@ -67,11 +67,15 @@ func (a account) own(path string) error {
 	return os.Lchown(path, int(a.uid), int(a.gid))
 }
 
-// makeLabDir makes the lab's directory where the account can reach it and run
-// the shims in it.
-func makeLabDir(a account) (string, error) {
+// makeLabDir makes the lab's directory in place, where the account can reach it
+// and run the shims in it. Without a place it looks for one.
+func makeLabDir(place string, a account) (string, error) {
+	places := []string{os.TempDir(), "/tmp", "/var/tmp", "/dev/shm"}
+	if place != "" {
+		places = []string{place}
+	}
 	var errs []error
-	for _, base := range []string{os.TempDir(), "/tmp", "/var/tmp", "/dev/shm"} {
+	for _, base := range places {
 		if err := checkReachable(base, a); err != nil {
 			errs = append(errs, err)
 			continue
@@ -80,6 +84,9 @@ func makeLabDir(a account) (string, error) {
 		if err != nil {
 			errs = append(errs, err)
 			continue
+		}
+		if dir, err = filepath.Abs(dir); err != nil {
+			return "", err
 		}
 		return dir, os.Chmod(dir, 0o711)
 	}
@@ -95,7 +102,11 @@ func checkReachable(dir string, a account) error {
 	if !a.switches {
 		return nil
 	}
-	dir, err := filepath.EvalSymlinks(dir)
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	dir, err = filepath.EvalSymlinks(dir)
 	if err != nil {
 		return err
 	}
@@ -127,4 +138,20 @@ func passable(info fs.FileInfo, a account) bool {
 		return mode&0o010 != 0
 	}
 	return mode&0o001 != 0
+}
+
+// removeTree removes the lab's directory with all that nodes left in it. Root
+// removes anything; others must first undo what a command forbade itself.
+func removeTree(dir string) error {
+	err := os.RemoveAll(dir)
+	if err == nil || os.Geteuid() == 0 {
+		return err
+	}
+	filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			os.Chmod(name, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
 }

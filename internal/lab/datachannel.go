@@ -31,6 +31,11 @@ func (l *Lab) serveDataChannel(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such data channel", http.StatusNotFound)
 		return
 	}
+	if !l.sessions.connect() {
+		http.Error(w, "the lab is closing", http.StatusServiceUnavailable)
+		return
+	}
+	defer l.sessions.connections.Done()
 	t, err := channel.AcceptWebsocket(w, r)
 	if err != nil {
 		l.log.Debug("lab did not upgrade a data channel", "session", s.id, "error", err)

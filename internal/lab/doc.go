@@ -24,7 +24,8 @@
 //   - What a node started ends with the node's reboot or with Close, also what
 //     left its session, its process group or its parent. Nothing else is ever
 //     signalled.
-//   - Nothing is polled: an idle session costs two blocked goroutines.
+//   - On Linux nothing is polled and no thread waits: ptys, pipes and the ends
+//     of processes are in the runtime's poller.
 //
 // It does not isolate nodes from each other (they share one user), does not
 // keep anything past Close, and does not run on Windows.

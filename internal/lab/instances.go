@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -88,14 +89,16 @@ func (l *Lab) describeInstanceInformation(c *call) (any, *apiError) {
 func (in *describeInstancesInput) filters() ([]instanceFilter, *apiError) {
 	var v violations
 	v.between("maxResults", in.MaxResults, 5, 50)
-	for _, f := range in.Filters {
-		v.text("filters.1.member.key", f.Key, true, 1, 1<<20)
-		v.list("filters.1.member.values", f.Values, 1, 100)
+	for i, f := range in.Filters {
+		member := fmt.Sprintf("filters.%d.member.", i+1)
+		v.text(member+"key", f.Key, true, 1, 1<<20)
+		v.list(member+"values", f.Values, 1, 100)
 	}
-	for _, f := range in.InstanceInformationFilterList {
-		v.text("instanceInformationFilterList.1.member.key", f.Key, true, 1, 1<<20)
-		v.oneOf("instanceInformationFilterList.1.member.key", f.Key, oldInstanceFilters...)
-		v.list("instanceInformationFilterList.1.member.valueSet", f.ValueSet, 1, 100)
+	for i, f := range in.InstanceInformationFilterList {
+		member := fmt.Sprintf("instanceInformationFilterList.%d.member.", i+1)
+		v.text(member+"key", f.Key, true, 1, 1<<20)
+		v.oneOf(member+"key", f.Key, oldInstanceFilters...)
+		v.list(member+"valueSet", f.ValueSet, 1, 100)
 	}
 	if refusal := v.refusal(); refusal != nil {
 		return nil, refusal

@@ -33,7 +33,7 @@ type Options struct {
 	Addr   string       // host:port to listen on, loopback only; "" is 127.0.0.1:0
 	TLS    bool         // serve https and wss, with a certificate authority made at the start
 	Logger *slog.Logger // nil: no log
-	Dir    string       // where the nodes live; "": a directory of the system's temporary one, removed by Close
+	Dir    string       // an existing directory in which the lab makes its own, removed by Close; "": a temporary place that the nodes' user can reach
 }
 
 // Lab is a running lab. All methods may be called from any goroutine.
@@ -42,7 +42,6 @@ type Lab struct {
 	log      *slog.Logger
 	id       string // names this lab in the environment of its processes
 	dir      string
-	ownsDir  bool
 	keyID    string
 	secret   string
 	caPEM    []byte
@@ -73,7 +72,7 @@ func Main() {}
 // Start brings up the nodes of spec and a server for them. ctx bounds the life
 // of the lab: when it ends, Close is called. An error leaves nothing behind.
 func Start(ctx context.Context, spec *hclspec.Lab, opts Options) (*Lab, error) {
-	l := &Lab{spec: spec, log: opts.Logger, byID: make(map[string]*node)}
+	l := &Lab{spec: spec, log: opts.Logger, byID: make(map[string]*node), sessions: newRegistry()}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
 	}
@@ -88,7 +87,6 @@ func (l *Lab) start(ctx context.Context, opts Options) error {
 	l.id = randomText(16)
 	l.keyID = "AKIA" + base32.StdEncoding.EncodeToString(randomBytes(10))
 	l.secret = base64.StdEncoding.EncodeToString(randomBytes(30))
-	l.sessions = newRegistry()
 	l.limit = newStartLimit(l.spec.Faults.StartRate)
 
 	var err error
@@ -124,6 +122,10 @@ func (l *Lab) serve(ctx context.Context, listener net.Listener, useTLS bool) err
 			return err
 		}
 		l.caPEM = ca
+		if err := os.WriteFile(l.caFile(), ca, 0o644); err != nil {
+			listener.Close()
+			return fmt.Errorf("write the lab's CA certificate: %w", err)
+		}
 		listener = tls.NewListener(listener, &tls.Config{
 			Certificates: []tls.Certificate{cert},
 			MinVersion:   tls.VersionTLS12,
@@ -156,21 +158,8 @@ func (l *Lab) furnish(dir string) error {
 	if err != nil {
 		return err
 	}
-	if dir == "" {
-		if l.dir, err = makeLabDir(usual); err != nil {
-			return err
-		}
-		l.ownsDir = true
-	} else {
-		if l.dir, err = filepath.Abs(dir); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(l.dir, 0o711); err != nil {
-			return fmt.Errorf("make the lab's directory: %w", err)
-		}
-		if err := checkReachable(l.dir, usual); err != nil {
-			return err
-		}
+	if l.dir, err = makeLabDir(dir, usual); err != nil {
+		return err
 	}
 	if err := writeShims(filepath.Join(l.dir, "bin")); err != nil {
 		return err
@@ -205,17 +194,17 @@ func (l *Lab) Close() error {
 }
 
 func (l *Lab) close() error {
-	l.cancel()
 	var errs []error
-	if l.server != nil {
-		errs = append(errs, l.server.Close())
-	}
-	if l.sessions != nil {
-		l.sessions.endAll()
-	}
 	for _, n := range l.nodes {
 		n.stopTimer()
 	}
+	// Clients are told that their sessions are over before they lose the server.
+	l.sessions.endAll()
+	l.cancel()
+	if l.server != nil {
+		errs = append(errs, l.server.Close())
+	}
+	l.sessions.connections.Wait()
 	if l.control != nil {
 		l.control.close()
 	}
@@ -223,10 +212,13 @@ func (l *Lab) close() error {
 		errs = append(errs, l.nursery.close())
 	}
 	l.work.Wait()
-	if l.ownsDir {
-		errs = append(errs, os.RemoveAll(l.dir))
-	} else if l.dir != "" {
-		errs = append(errs, os.RemoveAll(filepath.Join(l.dir, "bin")), os.RemoveAll(filepath.Join(l.dir, "nodes")))
+	for _, n := range l.nodes {
+		if n.root != nil {
+			errs = append(errs, n.root.Close())
+		}
+	}
+	if l.dir != "" {
+		errs = append(errs, removeTree(l.dir))
 	}
 	return errors.Join(errs...)
 }
@@ -248,9 +240,13 @@ func (l *Lab) Credentials() (id, secret string) { return l.keyID, l.secret }
 // certificate, or nil without TLS.
 func (l *Lab) CACertPEM() []byte { return l.caPEM }
 
-// Environ returns KEY=VALUE settings that point AWS's SDKs and CLI at the lab.
+// caFile holds CACertPEM, for programs that take a file.
+func (l *Lab) caFile() string { return filepath.Join(l.dir, "ca.pem") }
+
+// Environ returns KEY=VALUE settings that point AWS's SDKs and CLI at the lab,
+// with TLS also AWS_CA_BUNDLE: a file that Close removes.
 func (l *Lab) Environ() []string {
-	return []string{
+	env := []string{
 		"AWS_ACCESS_KEY_ID=" + l.keyID,
 		"AWS_SECRET_ACCESS_KEY=" + l.secret,
 		"AWS_REGION=" + defaultRegion,
@@ -258,6 +254,10 @@ func (l *Lab) Environ() []string {
 		"AWS_ENDPOINT_URL=" + l.endpoint,
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
+	if l.caPEM != nil {
+		env = append(env, "AWS_CA_BUNDLE="+l.caFile())
+	}
+	return env
 }
 
 // Processes counts the live processes that the nodes started, wherever they

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -78,7 +80,9 @@ func (l *Lab) send(t testing.TB, c signedCall) (int, map[string]any) {
 	if c.edit != nil {
 		c.edit(req)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(l.CACertPEM())
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)

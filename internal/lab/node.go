@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -29,7 +30,8 @@ type node struct {
 	faults   hclspec.Faults
 	ip       string
 
-	dir     string // the node's own directory, with home, tmp and state in it
+	dir     string   // the node's own directory, with home, tmp and state in it
+	root    *os.Root // dir, once furnished
 	account account
 	lab     *Lab
 
@@ -115,9 +117,7 @@ func (n *node) complete(index int) {
 	if _, ok := n.tags["Name"]; !ok {
 		n.tags["Name"] = n.name
 	}
-	if n.platform == "" {
-		n.platform = "Linux"
-	}
+	n.platform = platformType(n.platform)
 	if n.agent.Version == "" {
 		n.agent.Version = "3.3.0.0"
 	}
@@ -165,6 +165,8 @@ func deriveID(label string, index int) string {
 }
 
 // furnish makes the node's directory: home, tmp and state belong to its user.
+// All that the lab writes there goes through an os.Root, because the processes
+// of nodes can put links where the lab, which may be root, is about to write.
 func (n *node) furnish() error {
 	if err := makeDir(n.dir, 0o711); err != nil {
 		return err
@@ -172,7 +174,11 @@ func (n *node) furnish() error {
 	if err := os.Symlink("../../bin", filepath.Join(n.dir, "bin")); err != nil {
 		return err
 	}
-	for _, d := range []string{n.home(), n.tmp(), filepath.Join(n.dir, "state"), n.unitsDir()} {
+	var err error
+	if n.root, err = os.OpenRoot(n.dir); err != nil {
+		return err
+	}
+	for _, d := range []string{"home", "tmp", "state", unitsDir} {
 		if err := n.mkdir(d); err != nil {
 			return err
 		}
@@ -192,30 +198,40 @@ func (n *node) furnish() error {
 		}
 	}
 	keep := slices.Sorted(maps.Keys(n.spec.Env))
-	if err := n.writeState("env", strings.Join(keep, "\n")+"\n"); err != nil {
+	if err := n.write("state/env", strings.Join(keep, "\n")+"\n", 0o644); err != nil {
 		return err
 	}
 	return n.writeBoot()
 }
 
-func (n *node) home() string     { return filepath.Join(n.dir, "home") }
-func (n *node) tmp() string      { return filepath.Join(n.dir, "tmp") }
-func (n *node) unitsDir() string { return filepath.Join(n.dir, "state", "units") }
+const unitsDir = "state/units"
 
-func (n *node) mkdir(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil && !os.IsExist(err) {
+func (n *node) home() string { return filepath.Join(n.dir, "home") }
+func (n *node) tmp() string  { return filepath.Join(n.dir, "tmp") }
+
+// mkdir makes a directory of the node's user; name is relative to the node's
+// directory.
+func (n *node) mkdir(name string) error {
+	if err := n.root.Mkdir(name, 0o700); err != nil && !os.IsExist(err) {
 		return err
 	}
-	return n.account.own(dir)
+	return n.own(name)
+}
+
+// own gives a file to the node's user.
+func (n *node) own(name string) error {
+	if !n.account.switches {
+		return nil
+	}
+	return n.root.Lchown(name, int(n.account.uid), int(n.account.gid))
 }
 
 // plant writes a file of the lab file into the home directory. One that starts
 // with #! is executable, so that a node can have programs of its own in bin.
 func (n *node) plant(name, content string) error {
-	path := filepath.Join(n.home(), filepath.FromSlash(name))
-	dir := n.home()
-	for part := range strings.SplitSeq(filepath.Dir(filepath.FromSlash(name)), string(filepath.Separator)) {
-		dir = filepath.Join(dir, part)
+	dir := "home"
+	for part := range strings.SplitSeq(path.Dir(name), "/") {
+		dir = path.Join(dir, part)
 		if err := n.mkdir(dir); err != nil {
 			return err
 		}
@@ -224,37 +240,30 @@ func (n *node) plant(name, content string) error {
 	if strings.HasPrefix(content, "#!") {
 		mode = 0o755
 	}
-	if err := os.WriteFile(path, []byte(content), mode); err != nil {
-		return err
-	}
-	if err := os.Chmod(path, mode); err != nil { // whatever the umask is
-		return err
-	}
-	return n.account.own(path)
+	return n.write(path.Join("home", name), content, mode)
 }
 
-// writeState replaces a file of the node's state, which its shims read.
-func (n *node) writeState(name, content string) error {
-	path := filepath.Join(n.dir, "state", name)
-	if err := os.WriteFile(path+".new", []byte(content), 0o644); err != nil {
+// write replaces a file of the node at once.
+func (n *node) write(name, content string, mode fs.FileMode) error {
+	if err := n.root.WriteFile(name+".new", []byte(content), mode); err != nil {
 		return err
 	}
-	if err := n.account.own(path + ".new"); err != nil {
+	if err := n.root.Chmod(name+".new", mode); err != nil { // whatever the umask is
 		return err
 	}
-	return os.Rename(path+".new", path)
+	if err := n.own(name + ".new"); err != nil {
+		return err
+	}
+	return n.root.Rename(name+".new", name)
 }
 
 // information is the node as DescribeInstanceInformation tells it.
 func (n *node) information(now time.Time) instanceInformation {
 	platform := map[string][2]string{
+		"Linux":   {"Amazon Linux", "2023"},
 		"Windows": {"Microsoft Windows Server 2022 Datacenter", "10.0.20348"},
-		"macOS":   {"macOS", "14.5"},
 		"MacOS":   {"macOS", "14.5"},
 	}[n.platform]
-	if platform[0] == "" {
-		platform = [2]string{"Amazon Linux", "2023"}
-	}
 	status := n.pingStatus()
 	ping := now
 	if status != "Online" {
@@ -274,6 +283,16 @@ func (n *node) information(now time.Time) instanceInformation {
 		SourceId:         n.id,
 		SourceType:       "AWS::EC2::Instance",
 	}
+}
+
+// platformType gives a lab file's platform AWS's spelling.
+func platformType(platform string) string {
+	for _, p := range []string{"Windows", "MacOS"} {
+		if strings.EqualFold(p, platform) {
+			return p
+		}
+	}
+	return "Linux"
 }
 
 // newUUID returns a random (version 4) UUID.

@@ -1,8 +1,8 @@
 package lab
 
 import (
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -120,20 +120,20 @@ func (n *node) writeBoot() error {
 	n.mu.Lock()
 	id, at := n.bootID, n.booted
 	n.mu.Unlock()
-	if err := n.writeState("boot_id", id+"\n"); err != nil {
+	if err := n.write("state/boot_id", id+"\n", 0o644); err != nil {
 		return err
 	}
-	return n.writeState("boot_time", strconv.FormatInt(at.Unix(), 10)+"\n")
+	return n.write("state/boot_time", strconv.FormatInt(at.Unix(), 10)+"\n", 0o644)
 }
 
 // startUnits is what systemd does at boot: enabled units run, others do not.
 func (n *node) startUnits() error {
-	entries, err := os.ReadDir(n.unitsDir())
+	entries, err := fs.ReadDir(n.root.FS(), unitsDir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		text, err := os.ReadFile(filepath.Join(n.unitsDir(), e.Name()))
+		text, err := n.root.ReadFile(path.Join(unitsDir, e.Name()))
 		if err != nil {
 			return err
 		}
@@ -159,5 +159,5 @@ func (n *node) writeUnit(name, state, enabled string) error {
 		name += ".service"
 	}
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	return n.writeState(filepath.Join("units", name), state+" "+enabled+" "+now+"\n")
+	return n.write(path.Join(unitsDir, name), state+" "+enabled+" "+now+"\n", 0o644)
 }

@@ -15,6 +15,9 @@ type registry struct {
 	active map[string]*session // guarded by mu
 	ended  []*session          // guarded by mu, in the order of their ends
 	closed bool                // guarded by mu
+
+	running     sync.WaitGroup // sessions that were added and not finished
+	connections sync.WaitGroup // data channels that are being served
 }
 
 func newRegistry() *registry { return &registry{active: make(map[string]*session)} }
@@ -27,6 +30,19 @@ func (r *registry) add(s *session) bool {
 		return false
 	}
 	r.active[s.id] = s
+	r.running.Add(1)
+	return true
+}
+
+// connect counts a data channel in, if the lab still takes any. The caller is
+// to call connections.Done.
+func (r *registry) connect() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.connections.Add(1)
 	return true
 }
 
@@ -53,6 +69,7 @@ func (r *registry) finish(s *session) {
 	if len(r.ended) > keptSessions {
 		r.ended = slices.Delete(r.ended, 0, keptSessions/10)
 	}
+	r.running.Done()
 }
 
 // list returns the active or the ended sessions, the newest first.
@@ -76,8 +93,7 @@ func (r *registry) list(active bool) []*session {
 	return out
 }
 
-// endOn ends the sessions on a node, and endAll all of them and takes no more.
-// Neither waits for the sessions' goroutines.
+// endOn ends the sessions on a node and does not wait for them.
 func (r *registry) endOn(n *node) {
 	for _, s := range r.list(true) {
 		if s.node == n {
@@ -86,6 +102,7 @@ func (r *registry) endOn(n *node) {
 	}
 }
 
+// endAll ends all sessions, takes no more, and returns when they have ended.
 func (r *registry) endAll() {
 	r.mu.Lock()
 	r.closed = true
@@ -93,4 +110,5 @@ func (r *registry) endAll() {
 	for _, s := range r.list(true) {
 		s.cancel()
 	}
+	r.running.Wait()
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -201,10 +202,11 @@ func (in *describeSessionsInput) check() *apiError {
 	if in.Filters != nil && len(in.Filters) == 0 || len(in.Filters) > 6 {
 		v.add("'[...]'", "filters", "have between 1 and 6 members")
 	}
-	for _, f := range in.Filters {
-		v.oneOf("filters.1.member.key", f.Key, sessionFilterKeys...)
-		v.text("filters.1.member.key", f.Key, true, 0, 400)
-		v.text("filters.1.member.value", f.Value, true, 1, 400)
+	for i, f := range in.Filters {
+		member := fmt.Sprintf("filters.%d.member.", i+1)
+		v.oneOf(member+"key", f.Key, sessionFilterKeys...)
+		v.text(member+"key", f.Key, true, 0, 400)
+		v.text(member+"value", f.Value, true, 1, 400)
 	}
 	return v.refusal()
 }

@@ -20,6 +20,11 @@ var machinePath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/u
 // spawn starts argv on the session's node.
 func (s *session) spawn(argv []string, files [3]*os.File, terminal bool) (*process, error) {
 	n := s.node
+	// The session was added before this look, so that a node that goes down after
+	// it finds the session and ends it.
+	if !n.isOnline() {
+		return nil, errors.New("the node went down")
+	}
 	env := n.environ()
 	path, err := lookPath(argv[0], env, n.home())
 	if err != nil {
