@@ -124,6 +124,7 @@ type Session struct {
 	Kind      Kind          // of all its jobs that have none of their own
 	Document  string        // DocumentName to send, "" for the account's preferences
 	Reason    string        // as planned; may be "(known after session)" and the like
+	When      string        // the source of its condition, "" without one
 	Timeout   time.Duration // of a job; 0 = none
 	MaxOutput int64         // bytes kept of each step's stream
 	Shell     string        // of steps that name none; "" is sh, powershell on Windows

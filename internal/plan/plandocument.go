@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/ssmrun/ssmrun/internal/hclspec"
 )
@@ -19,6 +21,7 @@ type (
 		Values        map[string]Value   `json:"values"` // of variables that are not sensitive
 		Providers     []providerDocument `json:"providers"`
 		Targets       []foundDocument    `json:"targets"`
+		Documents     []documentDocument `json:"documents"`
 		Sessions      []sessionDocument  `json:"sessions"`
 		Files         map[string]string  `json:"files,omitempty"`
 		Warnings      []warningDocument  `json:"warnings,omitempty"`
@@ -35,12 +38,20 @@ type (
 		Targets []Target  `json:"targets"`
 		Missing []Missing `json:"missing,omitempty"`
 	}
+	documentDocument struct {
+		Provider    string `json:"provider"`
+		Name        string `json:"name"` // "" is the account's shell preferences
+		Version     string `json:"version,omitempty"`
+		Hash        string `json:"hash,omitempty"`
+		SessionType string `json:"session_type"`
+	}
 	sessionDocument struct {
 		Address      string          `json:"addr"`
 		Name         string          `json:"session"`
 		Kind         Kind            `json:"kind"`
 		Document     string          `json:"document,omitempty"`
 		Reason       string          `json:"reason,omitempty"`
+		When         string          `json:"when,omitempty"`
 		Timeout      float64         `json:"timeout,omitempty"`
 		MaxOutput    int64           `json:"max_output"`
 		OnDisconnect string          `json:"on_disconnect"`
@@ -101,7 +112,7 @@ type (
 func (p *Plan) JSON() ([]byte, error) {
 	doc := planDocument{
 		FormatVersion: FormatVersion, Values: p.plainValues(), Files: p.Files,
-		Providers: []providerDocument{}, Targets: []foundDocument{}, Sessions: []sessionDocument{},
+		Providers: []providerDocument{}, Targets: []foundDocument{}, Documents: []documentDocument{}, Sessions: []sessionDocument{},
 	}
 	for _, provider := range p.Providers {
 		doc.Providers = append(doc.Providers, providerDocument{provider.Key, provider.Region, provider.Profile, provider.RoleARN, provider.StartRate})
@@ -113,6 +124,12 @@ func (p *Plan) JSON() ([]byte, error) {
 		}
 		doc.Targets = append(doc.Targets, foundDocument{found.Address, targets, found.Missing})
 	}
+	for ref, d := range p.Documents {
+		doc.Documents = append(doc.Documents, documentDocument{ref.Provider, ref.Name, d.Version, d.Hash, d.SessionType})
+	}
+	slices.SortFunc(doc.Documents, func(a, b documentDocument) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Name, b.Name))
+	})
 	for _, s := range p.Sessions {
 		doc.Sessions = append(doc.Sessions, p.sessionDocument(s))
 	}
@@ -143,7 +160,7 @@ func (p *Plan) plainValues() map[string]Value {
 
 func (p *Plan) sessionDocument(s *Session) sessionDocument {
 	doc := sessionDocument{
-		Address: s.Address, Name: s.Name, Kind: s.Kind, Document: s.Document, Reason: s.Reason,
+		Address: s.Address, Name: s.Name, Kind: s.Kind, Document: s.Document, Reason: s.Reason, When: s.When,
 		Timeout: s.Timeout.Seconds(), MaxOutput: s.MaxOutput, OnDisconnect: s.OnDisconnect, After: "passed",
 		Rollout: rolloutOf(s), Jobs: make([]jobDocument, len(s.Jobs)), Steps: []stepDocument{},
 	}

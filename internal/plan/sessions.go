@@ -58,6 +58,9 @@ func (b *builder) planSession(block *sessionBlock, instance instance) *Session {
 		key:            instance.key,
 		allowSensitive: a.boolean("allow_sensitive_parameters", decl.AllowSensitiveParameters, false),
 	}
+	if decl.When != nil {
+		s.When = b.source(decl.When.Range())
+	}
 	nodes := b.sessionTargets(decl, a, []string{s.Address, "session." + decl.Name})
 	b.planJobs(s, a, nodes)
 	b.planSteps(s)
