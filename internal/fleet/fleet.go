@@ -20,7 +20,7 @@ type Options struct {
 	Profile string
 	Region  string
 
-	// EndpointURL is used for every service. Without it AWS_ENDPOINT_URL_SSM,
+	// EndpointURL is used for every service but STS. Without it AWS_ENDPOINT_URL_SSM,
 	// AWS_ENDPOINT_URL and endpoint_url of the profile count.
 	EndpointURL string
 

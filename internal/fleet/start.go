@@ -24,6 +24,11 @@ const (
 	throttleTries = 30
 	sendTries     = 4
 
+	// answerGrace is how long the answer to a call that was sent is waited for
+	// when the caller's context has ended. Knowing that a session was started,
+	// and terminating it, beats not knowing.
+	answerGrace = 5 * time.Second
+
 	// afterCare bounds what is done about a start that went wrong, also when
 	// the caller's context has ended.
 	afterCare = 10 * time.Second
@@ -33,9 +38,9 @@ const (
 // The session's output goes to out from then on. progress, which may be nil, is
 // told what is waited for, from the calling goroutine.
 //
-// The error is a *StartError, or about the provider. When ctx ends before Start
-// returns, a session that AWS has started by then is terminated. ctx does not
-// bound the session.
+// The error is a *StartError, or about the provider. When ctx ends while a call
+// is on its way, Start still waits a little for the answer, and terminates a
+// session that was started. ctx does not bound a session that was returned.
 func (f *Fleet) Start(ctx context.Context, call plan.Call, out Output, progress func(plan.Progress)) (*channel.Session, error) {
 	p, err := f.provider(call.Provider)
 	if err != nil {
@@ -64,6 +69,9 @@ func (f *Fleet) startSession(ctx context.Context, p *provider, call plan.Call, p
 	}
 	unsent := 0
 	for tries := 1; ; tries++ {
+		if ctx.Err() != nil {
+			return nil, &StartError{Target: call.Target, Code: CodeCancelled, Err: ctx.Err()}
+		}
 		sent := time.Now()
 		result, err := p.callStartSession(ctx, call)
 		if err == nil {
@@ -124,6 +132,8 @@ func (p *provider) callStartSession(ctx context.Context, call plan.Call) (*start
 	if call.Reason != "" {
 		in.Reason = &call.Reason
 	}
+	ctx, cancel := outlive(ctx, answerGrace)
+	defer cancel()
 	var wire wire
 	out, err := p.ssm.StartSession(httptrace.WithClientTrace(ctx, wire.trace()), in, func(o *ssm.Options) {
 		o.Retryer = aws.NopRetryer{}
@@ -136,6 +146,13 @@ func (p *provider) callStartSession(ctx context.Context, call plan.Call) (*start
 		return nil, &callError{cause: errors.New("the answer lacks a session id, a token or a stream URL"), fate: fateUnknown}
 	}
 	return s, nil
+}
+
+// outlive returns a context that ends grace after ctx does.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // fate is what is known of a StartSession call that gave an error.
@@ -217,13 +234,15 @@ func (w *wire) fate(err error) fate {
 
 // abandon terminates a session that was started and cannot be used.
 func (f *Fleet) abandon(ctx context.Context, p *provider, call plan.Call, s *started, err error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterCare)
+	care, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterCare)
 	defer cancel()
 	e := &StartError{Target: call.Target, Code: CodeConnect, SessionID: s.id, Err: scrub(err, s.token, s.url), ambiguous: p.runsAlone(call)}
 	if _, ok := errors.AsType[*streamURLError](err); ok {
 		e.Code = CodeStreamURL
+	} else if ctx.Err() != nil {
+		e.Code, e.Err = CodeCancelled, ctx.Err()
 	}
-	e.TerminateErr = p.terminate(ctx, s.id)
+	e.TerminateErr = p.terminate(care, s.id)
 	return e
 }
 

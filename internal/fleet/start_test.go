@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -236,5 +237,48 @@ func TestCallCarriesWhatItSays(t *testing.T) {
 	}
 	if got := fmt.Sprint(s.last); got != "map[Target:i-1]" {
 		t.Errorf("sent %s, want the target alone", got)
+	}
+}
+
+func TestCancelledStartStillWaitsForTheAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		answers   bool
+		code      string
+		ambiguous bool
+		within    time.Duration
+	}{
+		{"answered", true, CodeCancelled, false, 2 * time.Second},
+		{"never answered", false, CodeNoAnswer, true, answerGrace + time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s := &service{}
+				s.start = func(_ int, w http.ResponseWriter, r *http.Request) bool {
+					cancel()
+					if !c.answers {
+						<-r.Context().Done()
+						panic(dropped{r.Context().Err()})
+					}
+					time.Sleep(time.Second)
+					return false
+				}
+				f := inMemory(t, s, Options{})
+				began := time.Now()
+				_, err := f.Start(ctx, plan.Call{Provider: "aws", Target: "i-1", Reason: "ssmrun/r/j"}, Output{}, nil)
+				startErr, ok := errors.AsType[*StartError](err)
+				if !ok || startErr.Code != c.code || startErr.Ambiguous() != c.ambiguous {
+					t.Errorf("got %+v, want code %s, ambiguous %v", err, c.code, c.ambiguous)
+				}
+				if open := s.open(); len(open) != 0 {
+					t.Errorf("open: %v", open)
+				}
+				if took := time.Since(began); took > c.within {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // Codes of a StartError that are not AWS's own.
 const (
-	CodeCancelled = "Cancelled"      // ctx ended before the call was sent
+	CodeCancelled = "Cancelled"      // ctx ended; a session that had been started has its SessionID here
 	CodeUnsent    = "Unsent"         // the request could not be sent: name, connection, TLS, credentials
 	CodeNoAnswer  = "NoAnswer"       // the request was sent and its answer was not seen
 	CodeStreamURL = "StreamUrl"      // the answer names a place that must not get the token
