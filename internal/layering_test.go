@@ -41,6 +41,8 @@ var owners = map[string][]string{
 	"github.com/zclconf/go-cty":                 {"internal/hclspec", "internal/plan"},
 	"github.com/zclconf/go-cty-yaml":            {"internal/hclspec"},
 	"github.com/hashicorp/go-cty-funcs":         {"internal/hclspec"},
+	"github.com/agext/levenshtein":              {"internal/hclspec"},
+	"golang.org/x/text":                         {"internal/hclspec"},
 	"github.com/jmespath-community/go-jmespath": {"internal/plan"},
 	"github.com/aws/aws-sdk-go-v2":              {"internal/fleet"},
 	"github.com/aws/smithy-go":                  {"internal/fleet"},
