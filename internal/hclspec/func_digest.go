@@ -77,7 +77,7 @@ var rsaDecryptFunc = function.New(&function.Spec{
 		if err != nil {
 			return cty.UnknownVal(cty.String), function.NewArgError(1, err)
 		}
-		text, err := rsa.DecryptPKCS1v15(nil, key, secret)
+		text, err := key.Decrypt(nil, secret, nil) // PKCS #1 v1.5, as Terraform
 		if err != nil {
 			return cty.UnknownVal(cty.String), errors.New("failed to decrypt: the key does not fit the cipher text")
 		}

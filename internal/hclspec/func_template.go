@@ -54,15 +54,6 @@ func (t *template) render(vars cty.Value, functions map[string]function.Function
 	return v.WithMarks(marks), nil
 }
 
-func checkVars(v cty.Value) error {
-	if ty := v.Type(); !ty.IsMapType() && !ty.IsObjectType() {
-		return function.NewArgErrorf(1, "invalid vars value: must be a map")
-	}
-	return nil
-}
-
-var varsParameter = function.Parameter{Name: "vars", Type: cty.DynamicPseudoType, AllowMarked: true}
-
 // withoutTemplates is what a template can call: all functions but the two that
 // render one, for a template that renders itself would never end.
 func withoutTemplates(table map[string]function.Function) map[string]function.Function {

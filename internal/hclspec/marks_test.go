@@ -82,15 +82,15 @@ func TestErrorsDoNotTell(t *testing.T) {
 
 func TestQuoteFunctions(t *testing.T) {
 	for expr, want := range map[string]string{
-		`shellquote("it's")`:          `'it'\''s'`,
-		`shellquote(["a b", "c"])`:    `'a b' c`,
-		`shellquote(5)`:               `5`,
-		`powershellquote("it's")`:     `'it''s'`,
-		`shellquote("\u0000")`:        "",
-		`shellquote([null])`:          "",
-		`shellquote({a = 1})`:         "",
-		`timestamp()`:                 "",
-		`bcrypt("x")`:                 "",
+		`shellquote("it's")`:           `'it'\''s'`,
+		`shellquote(["a b", "c"])`:     `'a b' c`,
+		`shellquote(5)`:                `5`,
+		`powershellquote("it's")`:      `'it''s'`,
+		`shellquote("\u0000")`:         "",
+		`shellquote([null])`:           "",
+		`shellquote({a = 1})`:          "",
+		`timestamp()`:                  "",
+		`bcrypt("x")`:                  "",
 		`templatestring("${"x"}", {})`: "",
 	} {
 		v, diags := evaluateText(expr, nil, nil)
