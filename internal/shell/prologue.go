@@ -157,14 +157,9 @@ func (s *Step) prologue(carry carrying) string {
 		return b.String()
 	}
 	b.WriteString(set)
-	b.WriteString("_ssmrun_save() {\nset +eu\n_ssmrun_p=$PWD\n")
-	if s.Dir != "" {
-		b.WriteString("if [ \"$_ssmrun_p\" = \"$_ssmrun_e\" ]; then _ssmrun_p=$_ssmrun_d; fi\n")
+	if carry.save != "" {
+		s.keepState(&b, restore, carry.save)
 	}
-	b.WriteString(restore + carry.save + "\n}\n")
-	// `set +x` first, and in a group whose errors go nowhere: a script's
-	// trace must not show what is ours.
-	b.WriteString("trap '{ _ssmrun_rc=$?; set +x; _ssmrun_save; } 2>/dev/null; exit \"$_ssmrun_rc\"' EXIT\n")
 	b.WriteString(s.enterDir())
 	if len(s.Args) > 0 {
 		args, _ := quote.ShAll(s.Args)
@@ -172,6 +167,19 @@ func (s *Step) prologue(carry carrying) string {
 	}
 	b.WriteString(". /dev/fd/8\n")
 	return b.String()
+}
+
+// keepState has the shell save its directory and exported variables when it
+// ends.
+func (s *Step) keepState(b *strings.Builder, restore, save string) {
+	b.WriteString("_ssmrun_save() {\nset +eu\n_ssmrun_p=$PWD\n")
+	if s.Dir != "" {
+		b.WriteString("if [ \"$_ssmrun_p\" = \"$_ssmrun_e\" ]; then _ssmrun_p=$_ssmrun_d; fi\n")
+	}
+	b.WriteString(restore + save + "\n}\n")
+	// `set +x` first, and in a group whose errors go nowhere: a script's
+	// trace must not show what is ours.
+	b.WriteString("trap '{ _ssmrun_rc=$?; set +x; _ssmrun_save; } 2>/dev/null; exit \"$_ssmrun_rc\"' EXIT\n")
 }
 
 // argv is the command that reads the prologue.

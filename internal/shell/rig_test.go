@@ -18,7 +18,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-var torture = flag.Bool("torture", false, "run the torture suite on every shell, server and latency")
+var (
+	torture    = flag.Bool("torture", false, "run the torture suite on every shell, server and latency")
+	onlyColumn = flag.String("column", "", "of the torture suite, only columns whose name contains this")
+)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -18,6 +18,7 @@ import (
 const (
 	defaultGrace = 5 * time.Second
 	reapTime     = 10 * time.Second
+	totalsTime   = 5 * time.Second // for totals that come after the end
 )
 
 // run is a step under way.
@@ -35,6 +36,9 @@ type run struct {
 	// Touched only by the session's goroutine.
 	startedAt time.Time
 	code      string // exit code from the sh server's own line
+
+	exited  chan struct{} // capacity 1: the end came before a stream's totals
+	pending *Result       // that end; under out
 }
 
 // ending is what the server said when the step had ended, or why it was not
@@ -93,6 +97,7 @@ func (c *Client) begin(s *server, stdout, stderr io.Writer) *run {
 		began:  make(chan struct{}),
 		end:    make(chan ending, 1),
 		alive:  make(chan struct{}, 1),
+		exited: make(chan struct{}, 1),
 	}
 	r.streams = [2]*stream{{out: stdout}, {out: stderr}}
 	c.run = r
@@ -187,6 +192,9 @@ func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Resu
 	next := time.NewTimer(time.Hour)
 	next.Stop()
 	defer next.Stop()
+	totals := time.NewTimer(time.Hour)
+	totals.Stop()
+	defer totals.Stop()
 	done := ctx.Done()
 	asked := false
 	for {
@@ -197,6 +205,10 @@ func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Resu
 			return c.lastWord(s, r, step, errServerGone)
 		case <-c.lost:
 			return c.lastWord(s, r, step, c.lossCause())
+		case <-r.exited:
+			totals.Reset(totalsTime)
+		case <-totals.C:
+			r.settle()
 		case <-r.alive:
 			asked = false
 			silence.Reset(c.opts.Silence)
@@ -346,6 +358,9 @@ func (r *run) output(verb string, m message) {
 		case "E":
 			r.streams[1].total(m)
 		}
+		if r.pending != nil && r.streams[0].totalled && r.streams[1].totalled {
+			r.deliver()
+		}
 	}
 }
 
@@ -365,23 +380,50 @@ func (r *run) exit(m message) {
 	for i := range n {
 		n[i], _ = m.number()
 	}
+	// ksh93 and yash have signals apart from exit codes.
+	if code > 384 {
+		n[0], code = int64(code-384), code-256
+	} else if code > 256 {
+		n[0], code = int64(code-256), code-128
+	}
 	took := time.Duration(n[2]) * time.Microsecond
 	if took <= 0 && !r.startedAt.IsZero() {
 		took = time.Since(r.startedAt)
 	}
 	r.out.Lock()
-	res := Result{
+	defer r.out.Unlock()
+	r.pending = &Result{
 		ExitCode:   code,
 		Signal:     signalName(int(n[0])),
-		Stdout:     r.streams[0].result(),
-		Stderr:     r.streams[1].result(),
 		StateSaved: n[1] == 1,
 		Duration:   took,
 		Cancelled:  n[3] == 1,
 		Escaped:    n[4] == 1,
 		Held:       n[5] == 1,
 	}
-	r.out.Unlock()
+	if r.streams[0].totalled && r.streams[1].totalled {
+		r.deliver()
+		return
+	}
+	// Not every shell waits for all of a pipeline: the totals may be on
+	// their way.
+	wake(r.exited)
+}
+
+// settle makes do without totals that have not come.
+func (r *run) settle() {
+	r.out.Lock()
+	defer r.out.Unlock()
+	if r.pending != nil {
+		r.deliver()
+	}
+}
+
+// deliver gives the result to who waits for it; r.out is held.
+func (r *run) deliver() {
+	res := *r.pending
+	r.pending = nil
+	res.Stdout, res.Stderr = r.streams[0].result(), r.streams[1].result()
 	r.finish(ending{result: res})
 }
 

@@ -174,11 +174,11 @@ drain($r->{$_}, 131072) for qw(O E S);
 if ($r->{k}) {
 kill 'KILL', -$r->{pid};
 for (1 .. 10) {
-last if !$r->{O}{fh} && !$r->{E}{fh} && !kill 0, -$r->{pid};
+last if !$r->{O}{fh} && !$r->{E}{fh} && !left();
 select undef, undef, undef, 0.02;
 drain($r->{$_}, 131072) for qw(O E);
 }
-$esc = 1 if kill 0, -$r->{pid};
+$esc = 1 if left();
 }
 for my $s ($r->{O}, $r->{E}) {
 frame($s) while length $s->{buf};
@@ -193,6 +193,19 @@ my $ok = save();
 my $m = "X $r->{n} $rc $sig $ok " . ($hires ? $us : 0) . ' ' . ($r->{k} ? 1 : 0) . " $esc $held";
 $r = undef;
 say1($m);
+}
+
+# left says whether a process of the step's group is still there; one that is
+# only waiting to be reaped does not count.
+sub left {
+return 0 unless kill 0, -$r->{pid};
+return 1 unless -r '/proc/self/stat';
+for (glob '/proc/[0-9]*/stat') {
+open(my $f, '<', $_) or next;
+my $l = <$f>;
+return 1 if defined $l && $l =~ /.*\) (\S) \d+ (\d+) /s && $2 == $r->{pid} && $1 ne 'Z';
+}
+return 0;
 }
 
 sub command {

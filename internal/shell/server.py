@@ -153,6 +153,20 @@ def save():
  os.environb.clear()
  os.environb.update(e)
  return 1
+# One that is only waiting to be reaped does not count.
+def left():
+ if not kill(0,-r['pid']): return False
+ try:
+  ps=[p for p in os.listdir('/proc') if p.isdigit()]
+ except OSError:
+  return True
+ for p in ps:
+  try:
+   a=open('/proc/%s/stat'%p,'rb').read().rsplit(b') ',1)[1].split()
+  except (OSError,IndexError):
+   continue
+  if a[0]!=b'Z' and int(a[2])==r['pid']: return True
+ return False
 def finish(st):
  global r
  us=int((now()-r['t'])*1e6)
@@ -162,11 +176,11 @@ def finish(st):
  if r['k']:
   kill(signal.SIGKILL,-r['pid'])
   for i in range(10):
-   if O.fd is None and E.fd is None and not kill(0,-r['pid']): break
+   if O.fd is None and E.fd is None and not left(): break
    time.sleep(.02)
    O.drain(131072)
    E.drain(131072)
-  if kill(0,-r['pid']): esc=1
+  if left(): esc=1
  for s in (O,E):
   while s.buf: s.frame()
   say('T %s %s %d %d %d'%(r['n'],s.ty,s.seq,s.len,s.sum))

@@ -6,8 +6,12 @@ import (
 )
 
 var (
+	//go:embed frame.sh
+	frameSh string
 	//go:embed server.sh
 	serverSh string
+	//go:embed command.sh
+	commandSh string
 	//go:embed server.pl
 	serverPerl string
 	//go:embed server.py
@@ -26,8 +30,8 @@ func loaderCommand(sh, id string) string {
 	return ` ` + sh + ` -c 'stty -echo -ixon -iexten icanon icrnl 2>/dev/null;trap : INT;` +
 		`t=;for p in perl python3 base64 openssl od gzip setsid awk cksum sudo;do command -v $p >/dev/null 2>&1&&t="$t $p";done;` +
 		`{ read -r c </proc/$PPID/comm;} 2>/dev/null&&t="$t shell=$c";` +
-		`r(){ echo ` + tag + ` r$t;};x(){ echo ` + tag + ` x $1 $2;};r;` +
-		`while read -r a b;do case $a in "#L")eval "$b";;"#R")r;;"#Q")exit;;esac;done'` + "\n"
+		`_r(){ echo ` + tag + ` r$t;};_x(){ echo ` + tag + ` x $1 $2;};_r;` +
+		`while read -r a b;do case $a in "#L")eval "$b";;"#R")_r;;"#Q")exit;;esac;done'` + "\n"
 }
 
 // The bootstraps read a server's text, lines that begin with "#:" up to "#E",
@@ -50,10 +54,10 @@ func serverText(name, bootID, start, nonce, dir string) string {
 	case "python3":
 		boot, text = bootPy, compact(serverPython, false)
 	default:
-		boot, text = bootSh, compact(serverSh, true)
+		boot, text = bootSh, compact(frameSh+serverSh, true)
 	}
 	var b strings.Builder
-	b.WriteString("#L " + boot + ";x " + start + " $?\n")
+	b.WriteString("#L " + boot + ";_x " + start + " $?\n")
 	for line := range strings.Lines(text) {
 		b.WriteString("#:" + line)
 	}

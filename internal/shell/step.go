@@ -24,6 +24,7 @@ type Stream struct {
 	Bytes    int64  // that reached the writer
 	Sum      uint32 // CRC-32 (IEEE) of them
 	Verified bool   // count and checksums made on the target agree: nothing is missing or changed
+	Defect   error  // when it is not verified: the first thing that was wrong
 }
 
 // Result is how a step ended. It is only given when the end was seen.

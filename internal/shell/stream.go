@@ -33,7 +33,9 @@ type stream struct {
 
 	held   []byte // decoded bytes that may be the beginning of the marker
 	marked bool   // the marker was seen; what follows is not of the step
-	ended  bool   // the totals agreed
+
+	totalled bool // the totals came
+	ended    bool // and agreed
 
 	bytes int64
 	crc   uint32
@@ -88,6 +90,7 @@ func (s *stream) total(m message) {
 	frames, ok := m.number()
 	length, ok2 := m.number()
 	sum, ok3 := m.number()
+	s.totalled = true
 	switch {
 	case !ok || !ok2 || !ok3:
 		s.fail(errors.New("totals cannot be read"))
@@ -164,7 +167,10 @@ func (s *stream) fail(err error) {
 }
 
 func (s *stream) result() Stream {
-	return Stream{Bytes: s.bytes, Sum: s.crc, Verified: s.ended && s.err == nil}
+	if s.err == nil && !s.ended {
+		s.err = errors.New("its totals did not come")
+	}
+	return Stream{Bytes: s.bytes, Sum: s.crc, Verified: s.err == nil, Defect: s.err}
 }
 
 // decodeFrame checks a frame's payload and returns its bytes and the checksum

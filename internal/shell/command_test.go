@@ -1,0 +1,166 @@
+package shell
+
+import (
+	"bytes"
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// split is github.com/google/shlex's splitting, as far as a quoted line needs:
+// what is in single quotes is literal, a backslash outside takes one character.
+func split(t *testing.T, line string) (words []string) {
+	t.Helper()
+	var word strings.Builder
+	in, quoted := false, false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case quoted && c == '\'':
+			quoted = false
+		case quoted:
+			word.WriteByte(c)
+		case c == '\'':
+			in, quoted = true, true
+		case c == '\\':
+			i++
+			in = true
+			word.WriteByte(line[i])
+		case c == ' ':
+			if in {
+				words = append(words, word.String())
+				word.Reset()
+			}
+			in = false
+		default:
+			in = true
+			word.WriteByte(c)
+		}
+	}
+	if quoted {
+		t.Fatal("unterminated quote")
+	}
+	if in {
+		words = append(words, word.String())
+	}
+	return words
+}
+
+func runWrapped(t *testing.T, step Step) (stdout, stderr string, res Result, code int) {
+	t.Helper()
+	line, trailer, err := WrapCommand(step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []byte(line) {
+		if c >= 0x80 || c < ' ' && c != '\n' {
+			t.Fatalf("the line has the byte %#x", c)
+		}
+	}
+	words := split(t, line)
+	var out, errs bytes.Buffer
+	trailer.SetOutput(&out, &errs)
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stdout, cmd.Stderr = trailer.Stdout(), trailer.Stderr()
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	res, err = trailer.Result()
+	if err != nil {
+		t.Fatalf("%v: %s", err, trailer.Screen())
+	}
+	return out.String(), errs.String(), res, cmd.ProcessState.ExitCode()
+}
+
+func TestWrappedCommandIsExact(t *testing.T) {
+	for _, tc := range tortureCases {
+		s := tc.step
+		if tc.play != nil || s.Stdin != nil || tc.name == "PATH came back" {
+			continue
+		}
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			out, errs, res, code := runWrapped(t, s)
+			if out != tc.out {
+				t.Errorf("stdout: got %.200q, want %.200q", out, tc.out)
+			}
+			if !tc.anyErr && errs != tc.errs {
+				t.Errorf("stderr: got %q, want %q", errs, tc.errs)
+			}
+			if tc.anyBad && res.ExitCode == 0 || !tc.anyBad && res.ExitCode != tc.code {
+				t.Errorf("exit code: got %d, want %d", res.ExitCode, tc.code)
+			}
+			if code != res.ExitCode {
+				t.Errorf("the command's own exit code: got %d, want %d", code, res.ExitCode)
+			}
+			if !res.Verified() {
+				t.Errorf("not verified: %+v", res)
+			}
+		})
+	}
+}
+
+func TestWrappedCommandDoesNotWaitForWhatItLeavesBehind(t *testing.T) {
+	began := time.Now()
+	out, _, res, _ := runWrapped(t, sh("sleep 20 & echo $!"))
+	if time.Since(began) > 10*time.Second || !res.Verified() {
+		t.Errorf("took %v, %+v", time.Since(began), res)
+	}
+	exec.Command("kill", trim(out)).Run()
+}
+
+func TestWrappedCommandStopsWhenInterrupted(t *testing.T) {
+	line, trailer, err := WrapCommand(sh("echo up; exec sleep 60"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := split(t, line)
+	cmd := exec.Command(words[0], words[1:]...)
+	up := make(chan struct{}, 1)
+	trailer.SetOutput(writerFunc(func(p []byte) (int, error) { wake(up); return len(p), nil }), nil)
+	cmd.Stdout, cmd.Stderr = trailer.Stdout(), trailer.Stderr()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-up
+	began := time.Now()
+	if err := exec.Command("kill", "-INT", strconv.Itoa(cmd.Process.Pid)).Run(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	res, err := trailer.Result()
+	if err != nil || res.ExitCode != 143 || time.Since(began) > 20*time.Second {
+		t.Errorf("got %+v, %v after %v", res, err, time.Since(began))
+	}
+}
+
+func TestWrappedCommandCutShortIsLost(t *testing.T) {
+	line, trailer, err := WrapCommand(sh("echo a; exit 3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := split(t, line)
+	all, _ := exec.Command(words[0], words[1:]...).Output()
+	trailer.Stdout().Write(all[:len(all)-20])
+	var lost *LostError
+	if _, err := trailer.Result(); !errors.As(err, &lost) {
+		t.Errorf("got %v, want a LostError", err)
+	}
+}
+
+func TestWrapCommandRefuses(t *testing.T) {
+	for name, step := range map[string]Step{
+		"stdin":    {Script: []byte("cat"), Stdin: []byte{}},
+		"user":     {Script: []byte("id"), User: "root"},
+		"NUL":      sh("echo \x00"),
+		"length":   sh(strings.Repeat("x", 70_000)),
+		"variable": {Env: []EnvVar{{"A-B", "x"}}},
+		"shell":    {Shell: "sh; reboot"},
+	} {
+		if _, _, err := WrapCommand(step); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+}
