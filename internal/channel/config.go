@@ -8,10 +8,11 @@ import (
 )
 
 // DefaultClientVersion is the plugin version that a client names when its
-// Config names none. Agents decide by it (multiplexing from 1.1.70, keep-alives
-// from 1.2.331, separate output from 1.2.295), so a made-up small number would
-// change what they do.
-const DefaultClientVersion = "1.2.707.0"
+// Config names none: that of the recorded sessions. Agents decide by it
+// (multiplexing from 1.1.70, no keep-alives above 1.2.331, separate output above
+// 1.2.295), so a made-up small number would change what they do; plugins from
+// 1.2.688 on sign their websocket request, which is up to Config.Dial.
+const DefaultClientVersion = "1.2.677.0"
 
 // Config says how to open a session's channel and where its output goes.
 // SessionID, Token and Dial are required.
