@@ -30,17 +30,39 @@ type level struct {
 
 type prescanner struct {
 	src    []byte
+	shells hcl.Diagnostics // sequences that are meant for a shell
 	levels []level
 	depth  int // of levels, and their prefix operators
 	ops    int // operators of all levels
 	diags  hcl.Diagnostics
 }
 
-// prescan refuses a configuration file that is nested too deeply, and ${ and %{
-// that are meant for a shell or for curl.
-func prescan(name string, src []byte) hcl.Diagnostics {
-	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
-	return prescanTokens(src, tokens)
+// maxShellFixes bounds how many times a file is scanned again.
+const maxShellFixes = 20
+
+// prescan refuses a configuration file that is nested too deeply. It complains
+// about ${ and %{ that are meant for a shell or for curl, too, and returns the
+// source with those made plain text of the same length, so that what else is
+// wrong with the file can be found; when it returns nil the file must not be
+// parsed.
+func prescan(name string, src []byte) ([]byte, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	for range maxShellFixes {
+		tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
+		p := scanned(src, tokens)
+		if p.diags.HasErrors() {
+			return nil, append(diags, p.diags...)
+		}
+		if len(p.shells) == 0 {
+			return src, diags
+		}
+		// What follows a wrong sequence may have been scanned wrongly, so each
+		// pass believes its first only.
+		diags = append(diags, p.shells[0])
+		src = bytes.Clone(src)
+		copy(src[p.shells[0].Subject.Start.Byte:], "__")
+	}
+	return nil, diags
 }
 
 // prescanTemplate is prescan for the text of a template.
@@ -56,19 +78,26 @@ func prescanExpression(name string, src []byte) hcl.Diagnostics {
 }
 
 func prescanTokens(src []byte, tokens hclsyntax.Tokens) hcl.Diagnostics {
+	p := scanned(src, tokens)
+	return append(p.diags, p.shells...)
+}
+
+func scanned(src []byte, tokens hclsyntax.Tokens) *prescanner {
 	p := &prescanner{src: src, levels: []level{{}}}
 	for i := range tokens {
 		p.token(&tokens[i])
 		if p.depth > maxDepth {
-			return append(p.diags, complaint(tokens[i].Range, "Nested too deeply",
+			p.diags = append(p.diags, complaint(tokens[i].Range, "Nested too deeply",
 				"Brackets, templates and prefix operators are more than %d deep here. Move parts into locals.", maxDepth))
+			break
 		}
 		if p.ops > maxOperators {
-			return append(p.diags, complaint(tokens[i].Range, "Expression too long",
+			p.diags = append(p.diags, complaint(tokens[i].Range, "Expression too long",
 				"This expression has more than %d operators. Move parts into locals.", maxOperators))
+			break
 		}
 	}
-	return p.diags
+	return p
 }
 
 func (p *prescanner) token(tok *hclsyntax.Token) {

@@ -35,14 +35,13 @@ func (p *prescanner) shell(tok *hclsyntax.Token) {
 		return
 	}
 	rest := p.src[start:]
+	head := rest[:min(len(rest), 256)]
+	foreign := !directives.Match(head)
 	if tok.Type == hclsyntax.TokenTemplateInterp {
-		if shellOnly.Match(rest[:min(len(rest), 256)]) {
-			p.diags = append(p.diags, shellComplaint(sequence(rest), tok.Range))
-		}
-		return
+		foreign = shellOnly.Match(head)
 	}
-	if !directives.Match(rest[:min(len(rest), 256)]) {
-		p.diags = append(p.diags, shellComplaint(sequence(rest), tok.Range))
+	if foreign {
+		p.shells = append(p.shells, shellComplaint(sequence(rest), tok.Range))
 	}
 }
 

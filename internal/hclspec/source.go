@@ -99,11 +99,12 @@ func parseSource(name string, src []byte) (*File, hcl.Diagnostics) {
 		}
 		parsed, diags = json.Parse(src, name)
 	} else {
-		if diags = prescan(name, src); diags.HasErrors() {
-			return file, diags
+		plain, found := prescan(name, src)
+		if plain == nil {
+			return file, found
 		}
-		parsed, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
-		diags = explainShell(diags, src)
+		parsed, diags = hclsyntax.ParseConfig(plain, name, hcl.InitialPos)
+		diags = append(found, explainShell(diags, src)...)
 	}
 	if parsed != nil && parsed.Body != nil && !(isJSON && diags.HasErrors()) {
 		file.body, file.nav = parsed.Body, parsed.Nav

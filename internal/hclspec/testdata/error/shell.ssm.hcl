@@ -21,3 +21,13 @@ session "s" {
     EOT
   }
 }
+
+session "others" {
+  target = targets.tt # ERROR: No such targets block
+  step "x" {
+    comand = ["true"] # ERROR: Unsupported argument
+  }
+  step "lengths" {
+    command = "echo ${#PATH} ${#HOME}" # ERROR: Not a template sequence # ERROR: Not a template sequence
+  }
+}
