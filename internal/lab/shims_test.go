@@ -3,6 +3,7 @@ package lab
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +174,26 @@ func TestPoweredOffNodeIsNotConnected(t *testing.T) {
 				t.Errorf("ping status %v, want ConnectionLost", got)
 			}
 		})
+	}
+}
+
+func TestLabDoesNotFollowANodesLinks(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l, n := oneNode(t, func(spec *hclspec.Lab) { spec.Nodes[0].RebootTime = time.Millisecond })
+	code, _, stderr := l.run(t, n, "cd ../state && ln -s "+victim+" boot_id.new && ln -s "+victim+" boot_time.new && ln -s "+victim+" units/x.service")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	before := n.boot()
+	n.goDown(powerRebooting)
+	eventually(t, "the node is back", n.isOnline)
+	if n.boot() == before {
+		t.Error("the boot id did not change")
+	}
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "mine" {
+		t.Errorf("the lab wrote through a node's link: %q %v", text, err)
 	}
 }
