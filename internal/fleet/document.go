@@ -194,11 +194,15 @@ func parseDocument(content []byte) (plan.Document, error) {
 	return doc, nil
 }
 
+// maxMinutes is far above what AWS allows (1,440), and far below what a duration
+// cannot hold.
+const maxMinutes = 1 << 24
+
 // minutes reads a number of minutes; what is none is the default, as the agent
 // has it.
 func minutes(text loose, otherwise time.Duration) time.Duration {
 	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || n <= 0 {
+	if err != nil || n <= 0 || n > maxMinutes {
 		return otherwise
 	}
 	return time.Duration(n) * time.Minute
