@@ -40,7 +40,6 @@ var owners = map[string][]string{
 	"github.com/hashicorp/hcl/v2":               {"internal/hclspec"},
 	"github.com/zclconf/go-cty":                 {"internal/hclspec", "internal/plan"},
 	"github.com/zclconf/go-cty-yaml":            {"internal/hclspec"},
-	"github.com/hashicorp/go-cty-funcs":         {"internal/hclspec"},
 	"github.com/agext/levenshtein":              {"internal/hclspec"},
 	"golang.org/x/text":                         {"internal/hclspec"},
 	"github.com/jmespath-community/go-jmespath": {"internal/plan"},
