@@ -406,3 +406,31 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+func TestTerminateEndsASessionWhoseInputIsStuck(t *testing.T) {
+	l, n := oneNode(t, nil)
+	c := l.open(t, object{"Target": n.id, "DocumentName": "AWS-StartInteractiveCommand",
+		"Parameters": object{"command": []string{"stty -echo raw; echo ready; exec sleep 60"}}})
+	c.expect("ready")
+	if _, err := c.Write(bytes.Repeat([]byte("x"), 200_000)); err != nil { // far more than a pty takes
+		t.Fatal(err)
+	}
+	l.ssm(t, "TerminateSession", object{"SessionId": c.ID()})
+	c.wait()
+	eventually(t, "the session and its process are gone", func() bool { return len(l.sessions.list(true)) == 0 && l.Processes() == 0 })
+}
+
+func TestInputOfAnySizeReachesAPty(t *testing.T) {
+	l, n := oneNode(t, nil)
+	c := l.open(t, object{"Target": n.id, "DocumentName": "AWS-StartInteractiveCommand",
+		"Parameters": object{"command": []string{"stty -echo raw; echo ready; head -c 300000 | cksum"}}})
+	c.expect("ready")
+	if _, err := c.Write(bytes.Repeat([]byte("0123456789"), 30_000)); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(" 300000")
+	c.wait()
+	if !strings.Contains(c.stdout.String(), "1993361615 300000") {
+		t.Errorf("checksum: %q", tail(c.stdout))
+	}
+}
