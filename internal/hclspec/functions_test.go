@@ -78,3 +78,35 @@ func TestFunctionsAsTerraform(t *testing.T) {
 		t.Errorf("only %d expressions in the file", n)
 	}
 }
+
+// TestFunctionsTakeUnknowns: before there are values, no call of a function is
+// a mistake because of that.
+func TestFunctionsTakeUnknowns(t *testing.T) {
+	for _, files := range []*Snapshot{nil, NewSnapshot("testdata/files")} {
+		table := functionTable(functionSource{files: files})
+		for name, fn := range table {
+			switch strings.TrimPrefix(name, "core::") {
+			case "timestamp", "plantimestamp", "uuid", "bcrypt":
+				continue
+			}
+			for _, unknown := range []cty.Value{cty.DynamicVal, cty.DynamicVal.Mark(MarkSensitive)} {
+				scope := &Scope{Functions: table, Variables: map[string]cty.Value{"local": cty.ObjectVal(map[string]cty.Value{"x": unknown})}}
+				args := make([]string, len(fn.Params()))
+				if fn.VarParam() != nil {
+					args = append(args, "")
+				}
+				for i := range args {
+					args[i] = "local.x"
+				}
+				expr := name + "(" + strings.Join(args, ", ") + ")"
+				syntax, diags := hclsyntax.ParseExpression([]byte(expr), "test", hcl.InitialPos)
+				if !diags.HasErrors() {
+					_, diags = bound(syntax).Value(scope)
+				}
+				if diags.HasErrors() {
+					t.Errorf("%s: %v", expr, diags)
+				}
+			}
+		}
+	}
+}

@@ -51,7 +51,7 @@ func FuzzLoadRunbook(f *testing.F) {
 			_, diags := LoadValues(rb, "", nil, nil)
 			WriteDiagnostics(io.Discard, diags, rb.Files, 0, true)
 		}
-		if took := time.Since(start); took > 20*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("took %s", took)
 		}
 	})

@@ -153,13 +153,13 @@ func (c *checker) reference(traversal hcl.Traversal, at spot) {
 	}
 	switch root {
 	case "var":
-		c.declared(ref, "variable", "var", keysOf(c.variables), at)
+		declared(c, ref, "variable", "var", c.variables)
 	case "local":
-		if c.declared(ref, "local value", "local", keysOf(c.locals), at) {
+		if declared(c, ref, "local value", "local", c.locals) {
 			c.throughLocal(ref, at)
 		}
 	case "targets":
-		c.declared(ref, "targets block", "targets", keysOf(c.selectors), at)
+		declared(c, ref, "targets block", "targets", c.selectors)
 	case "session":
 		c.sessionReference(ref, at)
 	case "step":
@@ -198,25 +198,23 @@ func (c *checker) noSuchRoot(root string, traversal hcl.Traversal, ref Reference
 
 func (c *checker) notHere(root string, ref Reference, at spot) {
 	detail := fmt.Sprintf("%q may not be used in %s. It may be used %s.", root, at.what, whereNames[root])
-	switch {
-	case root == "step" && at.step != nil:
+	if (root == "step" || root == "run") && at.step != nil {
 		detail = fmt.Sprintf("%q may not be used in %s, which has to be known before anything runs.", root, at.what)
-	case root == "target" && at.session != nil && at.step == nil && !at.sessions:
-		detail += " Use targets for the whole set."
 	}
 	c.complain(ref.Range, "Name not allowed here", "%s", detail)
 }
 
 // declared checks the name after the root.
-func (c *checker) declared(ref Reference, what, root string, known []string, at spot) bool {
+func declared[V any](c *checker, ref Reference, what, root string, blocks map[string]V) bool {
 	if len(ref.Path) < 2 {
 		c.complain(ref.Range, "Incomplete reference", "%q needs the name of a %s after it, such as %s.name.", root, what, root)
 		return false
 	}
 	name := ref.Path[1]
-	if slices.Contains(known, name) {
+	if _, ok := blocks[name]; ok {
 		return true
 	}
+	known := keysOf(blocks)
 	hint := didYouMean(name, known)
 	if hint == "" {
 		hint = fmt.Sprintf(" Declare it, or name one of: %s.", list(known))

@@ -41,7 +41,7 @@ func (c *checker) throughLocal(ref Reference, at spot) {
 // sessionReference checks session.NAME[KEY][ID].ATTRIBUTE as far as its keys
 // are constant.
 func (c *checker) sessionReference(ref Reference, at spot) {
-	if !c.declared(ref, "session", "session", keysOf(c.sessions), at) {
+	if !declared(c, ref, "session", "session", c.sessions) {
 		return
 	}
 	name := ref.Path[1]

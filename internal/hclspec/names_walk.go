@@ -186,7 +186,7 @@ func (c *checker) session(s *Session) {
 func (c *checker) dependsOn(s *Session) {
 	for _, ref := range s.DependsOn {
 		name := ref.Path[1]
-		if !c.declared(ref, "session", "session", keysOf(c.sessions), spot{}) {
+		if !declared(c, ref, "session", "session", c.sessions) {
 			continue
 		}
 		if name == s.Name {

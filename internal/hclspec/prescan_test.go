@@ -59,7 +59,7 @@ func TestBombsAreRefused(t *testing.T) {
 			if name != "template text" && !diags.HasErrors() {
 				t.Error("no complaint")
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %s", took)
 			}
 		})
