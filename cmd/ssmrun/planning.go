@@ -41,6 +41,8 @@ type prepared struct {
 	fleet   *fleet.Fleet
 	lab     *lab.Lab // nil when AWS is talked to
 
+	secrets []string // sensitive texts among variables and locals
+
 	// startRate, when not 0, stands for every provider's start_rate.
 	startRate float64
 }
@@ -73,7 +75,7 @@ func (p *planning) prepare(ctx context.Context, u *ui, dir string) (*prepared, e
 		out.close()
 		return nil, err
 	}
-	out.plan = made
+	out.plan, out.secrets = made, eval.Secrets()
 	return out, nil
 }
 

@@ -42,6 +42,7 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 	redactor := event.NewRedactor()
 	log := event.NewLog(store.ID(), store, redactor)
 	redactor.Warn(func(message string) { log.Emit(event.LogFact{Severity: "warn", Text: message}) })
+	redactor.Add(p.secrets...)
 	opts := view.Options{
 		Color: u.colorOut, Width: u.width, Verbose: a.verbose,
 		Plan: p.plan, StartRate: p.startRate, Output: store.ReadOutput,

@@ -67,12 +67,9 @@ func (b *builder) admitFound(found []Found) {
 		if f == nil {
 			f = &Found{Address: s.Address}
 		}
-		for _, missing := range f.Missing {
-			if missing.Error {
-				b.problems.errorf(s.Range, "Target not found", "%s: %s is not there: %s. Correct the id, or take it out.", s.Address, missing.ID, missing.Why)
-			}
+		if !b.notFound(s, f) {
+			b.guard(s, f)
 		}
-		b.guard(s, f)
 		for _, t := range f.Targets {
 			if t.Provider == "" {
 				t.Provider = s.Provider
@@ -82,6 +79,19 @@ func (b *builder) admitFound(found []Found) {
 	}
 }
 
+// notFound complains about ids that the author named and that are not there.
+func (b *builder) notFound(s selection, f *Found) bool {
+	any := false
+	for _, missing := range f.Missing {
+		if missing.Error {
+			any = true
+			b.problems.errorf(s.Range, "Target not found", "%s: %s is not there: %s. Correct the id, or take it out.", s.Address, missing.ID, missing.Why)
+		}
+	}
+	return any
+}
+
+// guard compares how many targets there are with what the author allows.
 func (b *builder) guard(s selection, f *Found) {
 	n := len(f.Targets)
 	switch {
