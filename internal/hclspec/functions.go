@@ -32,7 +32,9 @@ type functionSource struct {
 }
 
 func functionTable(src functionSource) map[string]function.Function {
-	table := pureFunctions()
+	table := scalarFunctions()
+	maps.Copy(table, collectionFunctions())
+	maps.Copy(table, encodingFunctions())
 	maps.Copy(table, fileFunctions(src.files))
 	for name, fn := range table {
 		if name != "try" && name != "can" { // their arguments are expressions
@@ -52,9 +54,9 @@ func functionTable(src functionSource) map[string]function.Function {
 	return namespaced
 }
 
-func pureFunctions() map[string]function.Function {
+// scalarFunctions work on numbers, text, times and networks.
+func scalarFunctions() map[string]function.Function {
 	return map[string]function.Function{
-		// Numbers.
 		"abs":      stdlib.AbsoluteFunc,
 		"ceil":     stdlib.CeilFunc,
 		"floor":    stdlib.FloorFunc,
@@ -89,7 +91,24 @@ func pureFunctions() map[string]function.Function {
 		"trimsuffix":  stdlib.TrimSuffixFunc,
 		"upper":       stdlib.UpperFunc,
 
-		// Collections.
+		// Networks.
+		"cidrhost":    cidrHostFunc,
+		"cidrnetmask": cidrNetmaskFunc,
+		"cidrsubnet":  cidrSubnetFunc,
+		"cidrsubnets": cidrSubnetsFunc,
+
+		// Time.
+		"formatdate":    stdlib.FormatDateFunc,
+		"plantimestamp": impure("plantimestamp", "Use run.started_at", 0, 0),
+		"timeadd":       stdlib.TimeAddFunc,
+		"timecmp":       timeCompareFunc,
+		"timestamp":     impure("timestamp", "Use run.started_at", 0, 0),
+	}
+}
+
+// collectionFunctions work on collections, types and marks.
+func collectionFunctions() map[string]function.Function {
+	return map[string]function.Function{
 		"alltrue":         allTrueFunc,
 		"anytrue":         anyTrueFunc,
 		"chunklist":       stdlib.ChunklistFunc,
@@ -120,7 +139,26 @@ func pureFunctions() map[string]function.Function {
 		"values":          stdlib.ValuesFunc,
 		"zipmap":          stdlib.ZipmapFunc,
 
-		// Encoding.
+		// Types and marks.
+		"can":             canFunc,
+		"ephemeralasnull": ephemeralAsNullFunc,
+		"issensitive":     isSensitiveFunc,
+		"nonsensitive":    nonSensitiveFunc,
+		"sensitive":       sensitiveFunc,
+		"tobool":          conversionFunc(cty.Bool),
+		"tolist":          conversionFunc(cty.List(cty.DynamicPseudoType)),
+		"tomap":           conversionFunc(cty.Map(cty.DynamicPseudoType)),
+		"tonumber":        conversionFunc(cty.Number),
+		"toset":           conversionFunc(cty.Set(cty.DynamicPseudoType)),
+		"tostring":        conversionFunc(cty.String),
+		"try":             tryFunc,
+	}
+}
+
+// encodingFunctions make one form of a text from another, digests and quotes
+// among them.
+func encodingFunctions() map[string]function.Function {
+	return map[string]function.Function{
 		"base64decode":     base64DecodeFunc,
 		"base64encode":     base64EncodeFunc,
 		"base64gzip":       base64GzipFunc,
@@ -144,33 +182,6 @@ func pureFunctions() map[string]function.Function {
 		"sha512":       digestFunc(sha512Sum, hexText),
 		"uuid":         impure("uuid", "Use run.id, which is unique for each run, or uuidv5", 0, 0),
 		"uuidv5":       uuidV5Func,
-
-		// Networks.
-		"cidrhost":    cidrHostFunc,
-		"cidrnetmask": cidrNetmaskFunc,
-		"cidrsubnet":  cidrSubnetFunc,
-		"cidrsubnets": cidrSubnetsFunc,
-
-		// Time.
-		"formatdate":    stdlib.FormatDateFunc,
-		"plantimestamp": impure("plantimestamp", "Use run.started_at", 0, 0),
-		"timeadd":       stdlib.TimeAddFunc,
-		"timecmp":       timeCompareFunc,
-		"timestamp":     impure("timestamp", "Use run.started_at", 0, 0),
-
-		// Types and marks.
-		"can":             canFunc,
-		"ephemeralasnull": ephemeralAsNullFunc,
-		"issensitive":     isSensitiveFunc,
-		"nonsensitive":    nonSensitiveFunc,
-		"sensitive":       sensitiveFunc,
-		"tobool":          conversionFunc(cty.Bool),
-		"tolist":          conversionFunc(cty.List(cty.DynamicPseudoType)),
-		"tomap":           conversionFunc(cty.Map(cty.DynamicPseudoType)),
-		"tonumber":        conversionFunc(cty.Number),
-		"toset":           conversionFunc(cty.Set(cty.DynamicPseudoType)),
-		"tostring":        conversionFunc(cty.String),
-		"try":             tryFunc,
 
 		// Quoting for shells.
 		"powershellquote": powerShellQuoteFunc,
