@@ -13,7 +13,7 @@ import (
 // CLI's names and meaning.
 type awsFlags struct {
 	profile, region, endpoint, caBundle string
-	noVerifySSL, debug                  bool
+	noVerifySSL, noSign, debug          bool
 	readTimeout, connectTimeout         int // seconds; 0 waits for ever
 }
 
@@ -24,6 +24,7 @@ func (f *awsFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.endpoint, "endpoint-url", "", "`URL` to use instead of AWS's own, such as the one `ssmrun lab` prints")
 	fs.StringVar(&f.caBundle, "ca-bundle", "", "`FILE` of certificates to trust instead of the system's")
 	fs.BoolVar(&f.noVerifySSL, "no-verify-ssl", false, "do not verify certificates")
+	fs.BoolVar(&f.noSign, "no-sign-request", false, "do not sign requests, and load no credentials")
 	fs.BoolVar(&f.debug, "debug", false, "log what is said to AWS to standard error; no secret is logged")
 	fs.IntVar(&f.readTimeout, "cli-read-timeout", 60, "`SECONDS` to wait for an answer; 0 waits for ever")
 	fs.IntVar(&f.connectTimeout, "cli-connect-timeout", 60, "`SECONDS` to wait for a connection; 0 waits for ever")
@@ -36,6 +37,7 @@ func (f *awsFlags) options() fleet.Options {
 		EndpointURL:    f.endpoint,
 		CABundle:       f.caBundle,
 		NoVerifySSL:    f.noVerifySSL,
+		NoSignRequest:  f.noSign,
 		ReadTimeout:    limit(f.readTimeout),
 		ConnectTimeout: limit(f.connectTimeout),
 	}

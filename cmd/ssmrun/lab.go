@@ -66,7 +66,7 @@ kills what its nodes started.`,
 	fs := cmd.Flags()
 	fs.StringVar(&opts.Addr, "addr", "127.0.0.1:0", "loopback `HOST:PORT` to listen on; port 0 chooses a free one")
 	fs.BoolVar(&opts.TLS, "tls", false, "serve https and wss with a certificate authority made for this lab")
-	fs.StringVar(&opts.Dir, "dir", "", "keep the nodes' files in `DIR` instead of a temporary directory")
+	fs.StringVar(&opts.Dir, "dir", "", "make the nodes' directories in the existing directory `DIR`, which nodes must be able to enter, instead of the system's temporary one")
 	fs.StringVar(&envFile, "env-file", "", "write the settings to `FILE` as KEY=VALUE lines, mode 0600; it is removed at the end")
 	fs.StringVar(&caFile, "ca-file", "", "write the certificate authority of -tls to `FILE`")
 	return cmd

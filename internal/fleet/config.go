@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
@@ -48,6 +49,7 @@ func (f *Fleet) load(ctx context.Context, spec plan.Provider) (aws.Config, error
 func (f *Fleet) loadOptions(region, profile string) []func(*config.LoadOptions) error {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(f.credentialClient()),
+		config.WithLogger(logging.Nop{}),
 		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
 			o.TokenProvider = f.opts.MFACode
 		}),

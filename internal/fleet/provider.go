@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
@@ -58,6 +59,7 @@ func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider
 	}
 	cfg.HTTPClient = f.client
 	cfg.Retryer = newRetryer
+	cfg.Logger = logging.Nop{} // the SDK's own lines would go to standard error
 	p := &provider{
 		Provider:     spec,
 		cfg:          cfg,
