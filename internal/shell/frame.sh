@@ -73,13 +73,13 @@ g=$(printf '%s\n' "$c" | dec | gzip -1c 2>/dev/null | enc)
 if [ "$g" ] && [ $((${#g}*10)) -lt $((${#c}*9)) ]; then c=$g v=z; else skip=8; fi
 fi
 fi
-k=0
+k=0 s=-
 if [ $ck ]; then
 k=$(cksum <<EOC
 $c
 EOC
 )
-k=${k%% *}
+k=${k%% *} s=t$k
 fi
 w=
 IFS=$z
@@ -88,7 +88,7 @@ for l in $c; do
 w=$l
 done
 IFS=' '
-printf '%s\n' "@$N $a $n $q $v ${#c} t$k $w" >&6
+printf '%s\n' "@$N $a $n $q $v ${#c} $s $w" >&6
 q=$((q+1)) L=$((L+${#c})) T=$(((T*3+k)&4294967295))
 set -- $a $b
 [ $last ] && break

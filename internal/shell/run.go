@@ -321,8 +321,10 @@ func (r *run) message(m message) {
 	wake(r.alive)
 	switch verb {
 	case "B":
-		r.startedAt = time.Now()
-		close(r.began)
+		if r.startedAt.IsZero() {
+			r.startedAt = time.Now()
+			close(r.began)
+		}
 	case "F":
 		r.finish(ending{refused: fmt.Errorf("the step server said: %s", m.rest)})
 	case "Y":

@@ -76,6 +76,9 @@ func (s *stream) frame(m message) {
 	if err != nil {
 		s.fail(fmt.Errorf("frame %d: %w", seq, err))
 	}
+	if check == "-" {
+		s.fail(errors.New("the target has no cksum"))
+	}
 	s.frames++
 	s.length += length
 	s.sum = fold(s.sum, sum)
@@ -175,29 +178,22 @@ func (s *stream) result() Stream {
 
 // decodeFrame checks a frame's payload and returns its bytes and the checksum
 // that the server sent. A checksum is of the decoded bytes (r, CRC-32 in
-// hexadecimal) or of the text as sent (t, cksum in decimal).
+// hexadecimal) or of the text as sent (t, cksum in decimal); - is none.
 func decodeFrame(text []byte, enc string, length int64, check string) (data []byte, sum uint32, err error) {
-	base := 10
-	if check[0] == 'r' {
-		base = 16
+	kind, sum, err := parseChecksum(check)
+	if err != nil {
+		return nil, 0, err
 	}
-	want, err := strconv.ParseUint(check[1:], base, 32)
-	if err != nil || check[0] != 'r' && check[0] != 't' {
-		return nil, 0, fmt.Errorf("checksum %q cannot be read", check)
+	if kind != 'r' && int64(len(text)) != length {
+		return nil, sum, fmt.Errorf("%d characters came of %d", len(text), length)
 	}
-	sum = uint32(want)
-	if check[0] == 't' {
-		if int64(len(text)) != length {
-			return nil, sum, fmt.Errorf("%d characters came of %d", len(text), length)
-		}
-		if cksum(append(text, '\n')) != sum {
-			return nil, sum, errors.New("checksum is wrong")
-		}
+	if kind == 't' && cksum(append(text, '\n')) != sum {
+		return nil, sum, errors.New("checksum is wrong")
 	}
 	if data, err = decodePayload(text, enc); err != nil {
 		return nil, sum, err
 	}
-	if check[0] == 'r' {
+	if kind == 'r' {
 		if int64(len(data)) != length {
 			return nil, sum, fmt.Errorf("%d bytes came of %d", len(data), length)
 		}
@@ -206,6 +202,21 @@ func decodeFrame(text []byte, enc string, length int64, check string) (data []by
 		}
 	}
 	return data, sum, nil
+}
+
+func parseChecksum(check string) (kind byte, sum uint32, err error) {
+	if check == "-" {
+		return '-', 0, nil
+	}
+	base := 10
+	if check[0] == 'r' {
+		base = 16
+	}
+	n, err := strconv.ParseUint(check[1:], base, 32)
+	if err != nil || check[0] != 'r' && check[0] != 't' {
+		return 0, 0, fmt.Errorf("checksum %q cannot be read", check)
+	}
+	return check[0], uint32(n), nil
 }
 
 // decodePayload undoes an encoding: b is base64, z compressed base64, h the
@@ -224,7 +235,7 @@ func decodePayload(text []byte, enc string) ([]byte, error) {
 	case "b", "z":
 		// The decoder skips newlines, so the lines need not be joined.
 		data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-		n, err := base64.StdEncoding.Decode(data, text)
+		n, err := base64.StdEncoding.Strict().Decode(data, text)
 		if err != nil || enc == "b" {
 			return data[:n], err
 		}
