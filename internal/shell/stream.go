@@ -132,16 +132,6 @@ func (s *stream) data(b []byte) {
 	s.held = append([]byte(nil), b[len(b)-n:]...)
 }
 
-// markerPrefix returns how many bytes at the end of b begin the marker.
-func markerPrefix(b, marker []byte) int {
-	for n := min(len(b), len(marker)-1); n > 0; n-- {
-		if bytes.HasPrefix(marker, b[len(b)-n:]) {
-			return n
-		}
-	}
-	return 0
-}
-
 // flush gives what was held back to the writer: the marker did not come.
 func (s *stream) flush() {
 	s.emit(s.held)
