@@ -158,7 +158,7 @@ func (j *jobRun) merge(label string, o outcome.Outcome, why string) {
 	if outcome.Worse(j.result.Outcome, o) == j.result.Outcome {
 		return
 	}
-	if label != "" && why != "" {
+	if label != "" && why != "" && (j.begun || o != outcome.Unreachable) {
 		why = fmt.Sprintf("step %s: %s", label, why)
 	}
 	j.result.Outcome, j.result.Why = o, why

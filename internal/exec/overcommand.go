@@ -45,9 +45,15 @@ func (a *attempt) overCommand(ctx context.Context) ending {
 		return a.notOpened(starting, err)
 	}
 	release()
-	defer a.endSession(session)
+	a.session = session
 	a.begin()
 	return a.collect(ctx, session, trailer)
+}
+
+func (a *attempt) endOwnSession() {
+	if a.session != nil {
+		a.endSession(a.session)
+	}
 }
 
 func (a *attempt) commandParameters(command string) map[string][]string {

@@ -68,6 +68,8 @@ type attempt struct {
 	work   plan.Work
 	out    *stepOutput
 	began  time.Time
+	// session is this attempt's own, of the command kind, until it is ended.
+	session *openSession
 }
 
 func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first *time.Time) stepEnd {
@@ -84,6 +86,7 @@ func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first
 		return a.record(ending{outcome: outcome.Skipped, why: work.Why}, false, facts...)
 	}
 	j.log.Emit(facts...)
+	defer a.endOwnSession() // once the result is durable
 	return a.finish(ctx, a.perform(ctx))
 }
 

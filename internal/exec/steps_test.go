@@ -362,7 +362,7 @@ func TestATargetThatCannotBeReachedIsUnreachable(t *testing.T) {
 0s wave_start web 1/1 [i-01]
 0s session_start session.web["i-01"] #1 shell
 0s session_complete session.web["i-01"]  terminated=false (TargetNotConnected: i-01 is not connected)
-0s job_complete session.web["i-01"] unreachable (step one: TargetNotConnected: i-01 is not connected)
+0s job_complete session.web["i-01"] unreachable (TargetNotConnected: i-01 is not connected)
 0s wave_complete web 1/1 map[unreachable:1]
 0s run_summary map[unreachable:1] exit=4
 `)
@@ -374,7 +374,7 @@ func TestATargetThatCannotBeReachedIsUnreachable(t *testing.T) {
 func TestAnAmbiguousStart(t *testing.T) {
 	for kind, want := range map[plan.Kind]string{
 		plan.KindShell: `
-0s job_complete session.web["i-01"] unreachable (step one: connection reset)
+0s job_complete session.web["i-01"] unreachable (connection reset)
 `,
 		plan.KindCommand: `
 0s step_start session.web["i-01"].step.one #1
@@ -575,4 +575,84 @@ func TestQuestionsComeOneAtATime(t *testing.T) {
 		}
 		wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Passed))
 	})
+}
+
+// startFunc is a Starter that is a function and starts nothing.
+type startFunc func(plan.Call) error
+
+func (f startFunc) Start(_ context.Context, call plan.Call, _ Streams, _ func(plan.Progress)) (*channel.Session, error) {
+	return nil, f(call)
+}
+
+func (startFunc) Terminate(context.Context, string, string) error { return nil }
+
+func TestIntentsAreDurableBeforeAnythingLeaves(t *testing.T) {
+	for _, kind := range []plan.Kind{plan.KindShell, plan.KindCommand} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := localWorld("ask", "send")
+				w.sessions[0].Kind = kind
+				w.change("ask", func(s *plan.Step) { s.Action = plan.ActionApprove })
+				w.change("send", func(s *plan.Step) { s.Action = plan.ActionCommand })
+				w.answers.prepare = func(_ *plan.Job, s *plan.Step, _ int) plan.Work {
+					return plan.Work{Action: s.Action, Script: []byte("true")}
+				}
+				asked, sent := "", ""
+				w.opts.Approve = func(context.Context, string) (bool, error) {
+					asked = withoutTimes(w.lines("step_start"))
+					return true, nil
+				}
+				w.opts.Starter = startFunc(func(plan.Call) error {
+					sent = withoutTimes(w.lines("step_start", "step_complete", "session_start"))
+					return errors.New("no")
+				})
+				w.run(t.Context())
+				wantLines(t, asked, `
+step_start session.web["i-01"].step.ask #1
+`)
+				want := `
+step_start session.web["i-01"].step.ask #1
+step_complete session.web["i-01"].step.ask #1 passed
+session_start session.web["i-01"] #1 ` + string(kind) + "\n"
+				if kind == plan.KindCommand { // the session is the command
+					want += `step_start session.web["i-01"].step.send #1` + "\n"
+				}
+				wantLines(t, sent, want)
+			})
+		})
+	}
+}
+
+func TestWhatCannotBeRecordedIsNotSent(t *testing.T) {
+	for _, fact := range []string{"session_start", "step_start", "step_complete"} {
+		t.Run(fact, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := localWorld("ask", "send")
+				if fact == "session_start" {
+					w = localWorld("send")
+				} else {
+					w.change("ask", func(s *plan.Step) { s.Action = plan.ActionApprove })
+				}
+				w.failAt = fact
+				w.change("send", func(s *plan.Step) { s.Action = plan.ActionCommand })
+				w.answers.prepare = func(_ *plan.Job, s *plan.Step, _ int) plan.Work {
+					return plan.Work{Action: s.Action, Script: []byte("true")}
+				}
+				w.opts.Approve = func(context.Context, string) (bool, error) {
+					if fact == "step_start" {
+						t.Error("the question was asked")
+					}
+					return true, nil
+				}
+				w.opts.Starter = startFunc(func(plan.Call) error {
+					t.Error("a session was started")
+					return errors.New("no")
+				})
+				w.run(t.Context())
+				if w.err == nil || w.summary.Tally.Jobs[outcome.Passed] > 0 {
+					t.Errorf("error %v, tally %v", w.err, w.summary.Tally)
+				}
+			})
+		})
+	}
 }

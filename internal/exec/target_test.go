@@ -6,7 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -33,7 +36,15 @@ type machine struct {
 type node struct {
 	agent   *channel.Agent
 	session *channel.Session
-	kill    func()
+	signal  func()
+	// reaped: the process is gone, and its id may be another's.
+	reaped atomic.Bool
+}
+
+func (n *node) kill() {
+	if !n.reaped.Load() {
+		n.signal()
+	}
 }
 
 func newMachine(t testing.TB) *machine {
@@ -120,7 +131,7 @@ func (m *machine) shell(id string) *node {
 		m.t.Error(err)
 		return nil
 	}
-	n := &node{kill: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }}
+	n := &node{signal: func() { killSession(cmd.Process.Pid) }}
 	n.agent = channel.NewAgent(channel.AgentConfig{
 		SessionID:   id,
 		SessionType: channel.StandardStream,
@@ -133,11 +144,32 @@ func (m *machine) shell(id string) *node {
 	})
 	m.all.Go(func() {
 		copyTo(terminal, n.agent.Stdout)
+		n.reaped.Store(true)
 		_ = cmd.Wait()
 		_ = terminal.Close()
 		_ = n.agent.Close("")
 	})
 	return n
+}
+
+// killSession kills all processes of a session of this machine: an interactive
+// shell gives its jobs process groups of their own, and any of them can hold the
+// terminal.
+func killSession(id int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var pid, parent, group, session int
+		_, rest, _ := strings.Cut(string(text), ") ")
+		var state string
+		_, _ = fmt.Sscan(string(text), &pid)
+		if _, err := fmt.Sscan(rest, &state, &parent, &group, &session); err == nil && session == id {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // command is a NonInteractiveCommands session with separate streams.
@@ -160,7 +192,7 @@ func (m *machine) command(id, command string) *node {
 		m.t.Error(err)
 		return nil
 	}
-	n := &node{kill: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }}
+	n := &node{signal: func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }}
 	n.agent = channel.NewAgent(channel.AgentConfig{
 		SessionID:   id,
 		SessionType: channel.NonInteractiveCommands,
@@ -182,6 +214,7 @@ func (m *machine) command(id, command string) *node {
 		both.Go(func() { copyTo(stdout, n.agent.Stdout) })
 		both.Go(func() { copyTo(stderr, n.agent.Stderr) })
 		both.Wait()
+		n.reaped.Store(true)
 		_ = cmd.Wait()
 		_ = n.agent.Exit(cmd.ProcessState.ExitCode())
 		_ = n.agent.Close("")
