@@ -372,3 +372,12 @@ func merged(maps_ ...map[string]outcome.Outcome) map[string]outcome.Outcome {
 	}
 	return all
 }
+
+func withoutTimes(lines string) string {
+	var b strings.Builder
+	for line := range strings.Lines(lines) {
+		_, rest, _ := strings.Cut(line, " ")
+		b.WriteString(rest)
+	}
+	return b.String()
+}

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
@@ -81,7 +82,7 @@ func (a *attempt) collect(ctx context.Context, s *openSession, trailer *shell.Tr
 	result, err := trailer.Result()
 	if err != nil {
 		if end != nil && !isExit(end) {
-			err = errors.Join(err, end)
+			err = fmt.Errorf("%w; %w", err, end)
 		}
 		return a.lost(ctx, err)
 	}

@@ -159,18 +159,6 @@ func TestInterruptsDuringTheBoot(t *testing.T) {
 	}
 }
 
-// A panic in the middle of a job still ends its session.
-func TestAPanicLeavesNoSession(t *testing.T) {
-	w, m, _ := realWorld(t, plan.KindShell, map[string]script{"one": {text: "true"}}, "one")
-	w.answers.judge = func(*plan.Job, *plan.Step, plan.Result) plan.Verdict { panic("boom") }
-	w.run(t.Context())
-	m.settled()
-	wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Unknown))
-	if !strings.Contains(w.lines("job_complete"), "boom") {
-		t.Errorf("events:\n%s", w.lines())
-	}
-}
-
 // A panic in what reads a session's output ends that session.
 func TestAPanicInAReaderIsAnError(t *testing.T) {
 	g := guard(writerFunc(func([]byte) (int, error) { panic("boom") }))

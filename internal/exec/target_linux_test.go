@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
@@ -23,8 +24,10 @@ import (
 // for the shell kind, a command with pipes for the command kind. Both ends of
 // the data channel are real.
 type machine struct {
-	t          testing.TB
-	env        []string
+	t    testing.TB
+	env  []string
+	home string // in the environment of all that it started, and of nothing else
+
 	mu         sync.Mutex // protects what follows
 	calls      []plan.Call
 	nodes      map[string]*node
@@ -48,7 +51,8 @@ func (n *node) kill() {
 }
 
 func newMachine(t testing.TB) *machine {
-	return &machine{t: t, nodes: map[string]*node{}, env: append(os.Environ(), "HOME="+t.TempDir(), "TMPDIR="+t.TempDir(), "LC_ALL=C")}
+	home := t.TempDir()
+	return &machine{t: t, home: "HOME=" + home, nodes: map[string]*node{}, env: append(os.Environ(), "HOME="+home, "TMPDIR="+t.TempDir(), "LC_ALL=C")}
 }
 
 func (m *machine) Start(ctx context.Context, call plan.Call, streams Streams, _ func(plan.Progress)) (*channel.Session, error) {
@@ -115,6 +119,7 @@ func (m *machine) settled() {
 		terminated[id] = true
 	}
 	m.mu.Unlock()
+	killAll(m.home)
 	m.all.Wait()
 	if len(terminated) != started {
 		m.t.Errorf("%d sessions were started and %d terminated", started, len(terminated))
@@ -169,6 +174,29 @@ func killSession(id int) {
 		if _, err := fmt.Sscan(rest, &state, &parent, &group, &session); err == nil && session == id {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
+	}
+}
+
+// killAll kills what has the given variable in its environment: steps that were
+// left running on purpose, in sessions of their own.
+func killAll(variable string) {
+	for {
+		found := false
+		environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+		for _, path := range environs {
+			text, err := os.ReadFile(path)
+			if err != nil || !strings.Contains("\x00"+string(text), "\x00"+variable+"\x00") {
+				continue
+			}
+			var pid int
+			if _, err := fmt.Sscanf(path, "/proc/%d/environ", &pid); err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				found = true
+			}
+		}
+		if !found {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
