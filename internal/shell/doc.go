@@ -21,9 +21,11 @@
 // holds back up to three bytes of an unfinished character, lost at the end),
 // and carries less than 1 MB/s. A terminal echoes, adds carriage returns, cuts
 // lines of over 4,095 bytes and holds about 20 KB of unread input, beyond
-// which the agent stops altogether. So everything is printable ASCII in lines
-// of at most 900 characters, output is compressed when that pays, and a large
-// script or input is typed only so far ahead as the server has acknowledged.
+// which the agent stops altogether. So everything is printable ASCII, typed in
+// lines of at most 900 characters; output is compressed when that pays; and a
+// large script or input is typed only so far ahead as the server has
+// acknowledged. Every line of output is one write: a terminal does not mix
+// those of two processes.
 //
 // # Boot
 //

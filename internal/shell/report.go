@@ -136,6 +136,16 @@ func (r *run) exit(m message) {
 	wake(r.exited)
 }
 
+// writing reports whether a writer of the step is holding the session back: the
+// server's silence says nothing then.
+func (r *run) writing() bool {
+	if r.out.TryLock() {
+		r.out.Unlock()
+		return false
+	}
+	return true
+}
+
 // settle makes do without totals that have not come.
 func (r *run) settle() {
 	r.out.Lock()

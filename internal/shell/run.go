@@ -181,7 +181,7 @@ func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Resu
 			asked = false
 			silence.Reset(c.opts.Silence)
 		case <-silence.C:
-			if asked {
+			if asked && !r.writing() {
 				c.abandon(s)
 				return c.lastWord(s, r, step, errors.New("the step server does not answer"))
 			}

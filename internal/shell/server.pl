@@ -87,7 +87,7 @@ $p = enc($p);
 my $lc = lc $s->{ty};
 my $m = '';
 my $o = 0;
-for (; length($p) - $o > 800; $o += 800) { $m .= "\@$N $lc $r->{n} " . substr($p, $o, 800) . "\n" }
+for (; length($p) - $o > 4000; $o += 4000) { $m .= "\@$N $lc $r->{n} " . substr($p, $o, 4000) . "\n" }
 out($m . "\@$N $s->{ty} $r->{n} $s->{seq} $e " . length($d) . sprintf(' r%08x ', $c) . substr($p, $o) . "\n");
 $s->{seq}++;
 $s->{len} += length $d;

@@ -85,9 +85,9 @@ class Stream:
   c=binascii.crc32(d)&0xffffffff
   p=base64.b64encode(p).decode()
   m,o=[],0
-  while len(p)-o>800:
-   m.append('@%s %s %s %s\n'%(N,s.ty.lower(),r['n'],p[o:o+800]))
-   o+=800
+  while len(p)-o>4000:
+   m.append('@%s %s %s %s\n'%(N,s.ty.lower(),r['n'],p[o:o+4000]))
+   o+=4000
   m.append('@%s %s %s %d %s %d r%08x %s\n'%(N,s.ty,r['n'],s.seq,e,len(d),c,p[o:]))
   out(''.join(m).encode())
   s.seq+=1

@@ -61,7 +61,8 @@ l=${l#"#N "}
 N=${l%% *}
 place "${l##* }"
 trap 'rm -rf "$d"' EXIT
-trap 'exit 1' HUP TERM
+# The session has gone: so must the step, before its process id is removed.
+trap 'sig TERM; sleep 1; sig KILL; exit 1' HUP TERM
 say "R v=1 server=sh pid=$$ enc=$e dir=$d awk=$cat setsid=$ses cksum=$ck"
 esac
 continue

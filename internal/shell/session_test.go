@@ -198,3 +198,32 @@ func TestQuitEndsTheShell(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestServerThatDoesNotAnswerLosesItsStep(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			r := boot(t, []string{"dash"}, agent, Options{Servers: []string{server}, Silence: 400 * time.Millisecond})
+			if out, _, _ := r.run(t, sh("sleep 1.5; echo patient")); out != "patient\n" {
+				t.Errorf("a silent step: got %q", out)
+			}
+			pid := strconv.Itoa(r.server.info.PID)
+			// The sh server has a reader, a child of the same name: stop them all.
+			_, err := r.Run(t.Context(), sh("for p in "+pid+" $(cat /proc/"+pid+"/task/*/children); do [ $p = $$ ] || kill -STOP $p; done; sleep 20"), nil, nil)
+			var lost *LostError
+			if !errors.As(err, &lost) || !lost.Began {
+				t.Errorf("got %v, want a LostError", err)
+			}
+		})
+	}
+}
+
+func TestSlowWriterIsNotSilence(t *testing.T) {
+	t.Parallel()
+	r := boot(t, []string{"dash"}, agent, Options{Silence: 50 * time.Millisecond})
+	var out bytes.Buffer
+	slow := writerFunc(func(p []byte) (int, error) { time.Sleep(400 * time.Millisecond); return out.Write(p) })
+	if res, err := r.Run(t.Context(), sh("echo slow"), slow, nil); err != nil || out.String() != "slow\n" || !res.Verified() {
+		t.Errorf("got %q %+v %v", out.String(), res, err)
+	}
+}
