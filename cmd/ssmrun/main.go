@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/ssmrun/ssmrun/internal/lab"
@@ -22,19 +23,20 @@ func main() {
 func run(args []string) int {
 	root := newRoot()
 	root.SetArgs(normalizeFlags(root, args))
-	err := root.Execute()
+	return exitCode(root.Execute(), os.Stderr)
+}
+
+// exitCode says on w what went wrong, and returns the process's exit code.
+func exitCode(err error, w io.Writer) int {
 	if err == nil {
 		return outcome.ExitPassed
 	}
-	var exit exitError
-	if errors.As(err, &exit) {
-		if exit.err != nil {
-			fmt.Fprintf(os.Stderr, "Error: %v\n", exit.err)
-		}
-		return exit.code
+	exit := exitError{code: outcome.ExitError, err: err}
+	errors.As(err, &exit)
+	if exit.err != nil {
+		fmt.Fprintf(w, "Error: %v\n", exit.err)
 	}
-	fmt.Fprintf(os.Stderr, "Error: %v\n", err)
-	return outcome.ExitError
+	return exit.code
 }
 
 // exitError ends the process with a code of its own. A nil err means that
