@@ -70,10 +70,13 @@ func (a *applying) apply(cmd *cobra.Command, dir string) error {
 		return in.explain(err)
 	}
 	defer prepared.close()
-	if err := u.showPlan(prepared); err != nil {
-		return err
+	nothing := view.Jobs(prepared.plan) == 0
+	if !u.json || nothing { // the events of a run begin with its plan
+		if err := u.showPlan(prepared); err != nil {
+			return err
+		}
 	}
-	if view.Jobs(prepared.plan) == 0 {
+	if nothing {
 		return nil
 	}
 	approve := newApprover(cmd.InOrStdin(), u.stderr, a.autoApprove, a.planning.inputs.ask)
