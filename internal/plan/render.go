@@ -154,7 +154,7 @@ func (r *renderer) work(step *Step) Work {
 		w.Argv = r.localCommand(decl.LocalCommand)
 	}
 	if step.Action.hasCommand() {
-		w.Shell = r.shell(decl)
+		w.Shell = r.shell(decl, w)
 		w.Env = r.stepEnv(decl)
 		w.Dir = r.plainText("dir", decl.Dir)
 		w.User = r.user(decl.User)
@@ -173,9 +173,14 @@ func (r *renderer) fits(step *Step) {
 	}
 }
 
-func (r *renderer) shell(decl *hclspec.Step) string {
+// shell is what runs a step's text: what the step says, what a script says of
+// itself, what the session says.
+func (r *renderer) shell(decl *hclspec.Step, w Work) string {
 	if shell := r.plainText("shell", decl.Shell); shell != "" {
 		return shell
+	}
+	if program := interpreter(w.Script); w.Action == ActionScript && program != "" && !r.windows() {
+		return program
 	}
 	if r.job.Session.Shell != "" {
 		return r.job.Session.Shell

@@ -1,6 +1,11 @@
 package plan
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"path"
+	"strings"
+)
 
 // maxScript bounds a script file: it is sent through a terminal.
 const maxScript = 4 << 20
@@ -25,4 +30,23 @@ func (p *Plan) readScript(path string, planning bool) ([]byte, error) {
 	}
 	p.scripts[path] = content
 	return content, nil
+}
+
+// interpreter is what a script's first line, `#!/usr/bin/env python3`, says it
+// is for; "" when it says nothing. env is left out: the program is looked for
+// in PATH all the same.
+func interpreter(script []byte) string {
+	line, _, _ := bytes.Cut(script, []byte("\n"))
+	text, ok := strings.CutPrefix(string(line), "#!")
+	if !ok {
+		return ""
+	}
+	words := strings.Fields(text)
+	if len(words) > 1 && path.Base(words[0]) == "env" {
+		words = words[1:]
+		if words[0] == "-S" {
+			words = words[1:]
+		}
+	}
+	return strings.Join(words, " ")
 }

@@ -398,6 +398,38 @@ func TestScriptsAreReadOnce(t *testing.T) {
 	}
 }
 
+// A script goes to the program that it names, unless the step names another.
+func TestScriptsNameTheirShell(t *testing.T) {
+	for first, want := range map[string]string{
+		"#!/bin/bash -eu":           "/bin/bash -eu",
+		"#! /usr/bin/env python3\r": "python3",
+		"#!/usr/bin/env -S bash -e": "bash -e",
+		"#!":                        "ksh",
+		"echo no":                   "ksh",
+		"\n#!/bin/bash":             "ksh",
+	} {
+		b := newBench(t, 1)
+		b.write("x", first+"\necho 1\n")
+		p := b.plan(`targets "all" { tags = { Role = "web" } }
+			session "s" {
+				target = targets.all
+				shell  = "ksh"
+				step "x" { script = "x" }
+				step "y" {
+					script = "x"
+					shell  = "dash"
+				}
+			}`)
+		job := p.Sessions[0].Jobs[0]
+		if got := b.run(p).work(job, "x").Shell; got != want {
+			t.Errorf("%q is run by %q, want %q", first, got, want)
+		}
+		if got := b.run(p).work(job, "y").Shell; got != "dash" {
+			t.Errorf("%q is run by %q, want what the step says", first, got)
+		}
+	}
+}
+
 func TestNoFileIsReadDuringARun(t *testing.T) {
 	b := newBench(t, 1)
 	b.write("one.txt", "one")
