@@ -42,6 +42,8 @@ func TestMistakes(t *testing.T) {
 		"null when":              {session("", "when = null\n    command = \"x\""), []string{"Condition is null"}},
 		"when of a wrong type":   {session("", "when = [1]\n    command = \"x\""), []string{"bool"}},
 		"user name":              {session("", "command = \"x\"\n    user = \"-rf /\""), []string{"Not a user name"}},
+		"stdin of a command":     {session("kind = \"command\"", "command = \"x\"\n    stdin = \"y\""), []string{"7:13-16 Step needs a shell session", "no standard input"}},
+		"user of a command":      {session("kind = \"command\"", "command = \"x\"\n    user = \"deploy\""), []string{"7:12-20 Step needs a shell session", "user"}},
 		"script that is not":     {session("", `script = "files/none.sh"`), []string{"Script cannot be read", "files/none.sh"}},
 		"bad regular expression": {session("", "command = \"x\"\n    expect {\n      stdout { matches = \"(\" }\n    }"), []string{"regular expression"}},
 		"bad JMESPath":           {session("", "command = \"x\"\n    expect {\n      stdout { json = \"a[\" }\n    }"), []string{"JMESPath"}},

@@ -161,8 +161,27 @@ func (r *renderer) work(step *Step) Work {
 		if text, ok := r.text("stdin", decl.Stdin, true); ok {
 			w.Stdin = []byte(text)
 		}
+		r.travels(step, w)
 	}
 	return w
+}
+
+// travels checks that a session of the command kind, which has nothing but a
+// command line, can carry what the step asks for.
+func (r *renderer) travels(step *Step, w Work) {
+	if r.job.Kind != KindCommand || !step.Action.remote() {
+		return
+	}
+	refuse := func(name string, expr hclspec.Expression, why string) {
+		r.problems.errorf(expr.Range(), "Step needs a shell session",
+			"A session of the command kind %s, so %q cannot be used here. Use a session of the shell kind, or leave it out.", why, name)
+	}
+	if w.Stdin != nil {
+		refuse("stdin", step.decl.Stdin, "has no standard input")
+	}
+	if w.User != "" {
+		refuse("user", step.decl.User, "runs as the user that its document says")
+	}
 }
 
 // fits checks that a session can carry a step's action.
