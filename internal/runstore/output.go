@@ -34,17 +34,17 @@ func (r *Run) Output(session, target string, index int, step string, attempt int
 	if r.write == nil {
 		return nil, ErrReadOnly
 	}
-	dir := outputDir(session, target)
-	if err := r.makeDirs(dir); err != nil {
+	dir, err := r.dirs.make(r.dir, partName(session), partName(target))
+	if err != nil {
 		return nil, fmt.Errorf("create output directory: %w", err)
 	}
-	base := path.Join(dir, stepName(index, step))
-	if err := r.retire(base, attempt); err != nil {
+	base := path.Join(partName(target), stepName(index, step))
+	if err := retire(dir, base, attempt); err != nil {
 		return nil, fmt.Errorf("rename output of attempt %d: %w", attempt-1, err)
 	}
 	return &Output{
-		Stdout: newStream(r, base+"."+Stdout),
-		Stderr: newStream(r, base+"."+Stderr),
+		Stdout: newStream(r, dir, base+"."+Stdout),
+		Stderr: newStream(r, dir, base+"."+Stderr),
 	}, nil
 }
 
@@ -123,30 +123,13 @@ func (r *Run) findStep(dir, step string) (string, error) {
 	return found, nil
 }
 
-// makeDirs makes the directories of a target's output.
-func (r *Run) makeDirs(dir string) error {
-	for _, d := range []string{path.Dir(dir), dir} {
-		err := r.dir.Mkdir(d, dirMode)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err == nil {
-			err = r.dir.Chmod(d, dirMode)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // retire renames the files of the attempt before this one.
-func (r *Run) retire(base string, attempt int) error {
+func retire(dir *os.Root, base string, attempt int) error {
 	if attempt < 2 {
 		return nil
 	}
 	for _, stream := range []string{Stdout, Stderr} {
-		err := r.dir.Rename(base+"."+stream, attemptName(base, attempt-1)+"."+stream)
+		err := dir.Rename(base+"."+stream, attemptName(base, attempt-1)+"."+stream)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -34,6 +34,7 @@ type Run struct {
 	lock  *os.File       // nil when read only
 	write *journalWriter // nil when read only
 	files *openFiles
+	dirs  *outputDirs
 }
 
 // Create makes the directory of a new run below root, which is made too when
@@ -68,10 +69,7 @@ func (r *Run) begin() error {
 	if r.lock, err = takeLock(r.dir, r.id); err != nil {
 		return err
 	}
-	if err := r.dir.Mkdir(outputName, dirMode); err != nil {
-		return fmt.Errorf("create run: %w", err)
-	}
-	if err := r.dir.Chmod(outputName, dirMode); err != nil {
+	if err := makeDir(r.dir, outputName); err != nil {
 		return fmt.Errorf("create run: %w", err)
 	}
 	f, err := createFile(r.dir, journalName)
@@ -128,7 +126,7 @@ func open(root, runID string) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open run: %w", err)
 	}
-	return &Run{id: runID, path: path, dir: dir, files: newOpenFiles()}, nil
+	return &Run{id: runID, path: path, dir: dir, files: newOpenFiles(), dirs: newOutputDirs()}, nil
 }
 
 // ID returns the run's id.
@@ -224,7 +222,7 @@ func (r *Run) Plan() ([]byte, error) {
 // Close closes what is open and lets the lock go. Streams that are still open
 // return errors from then on.
 func (r *Run) Close() error {
-	err := r.files.closeAll()
+	err := errors.Join(r.files.closeAll(), r.dirs.close())
 	if r.write != nil {
 		err = errors.Join(err, r.write.close())
 	}

@@ -13,7 +13,8 @@ import (
 // limit, and counts all.
 type Stream struct {
 	run   *Run
-	name  string
+	dir   *os.Root // of the session block
+	name  string   // in dir
 	limit int64
 
 	mu sync.Mutex
@@ -27,8 +28,8 @@ type Stream struct {
 	err     error // the first one
 }
 
-func newStream(r *Run, name string) *Stream {
-	return &Stream{run: r, name: name, limit: DefaultMaxOutput, sum: sha256.New()}
+func newStream(r *Run, dir *os.Root, name string) *Stream {
+	return &Stream{run: r, dir: dir, name: name, limit: DefaultMaxOutput, sum: sha256.New()}
 }
 
 // Write keeps p as far as the limit allows; the rest is counted. It returns
@@ -74,9 +75,9 @@ func (s *Stream) open() error {
 	}
 	var err error
 	if s.created {
-		s.file, err = s.run.dir.OpenFile(s.name, os.O_WRONLY|os.O_APPEND, 0)
+		s.file, err = s.dir.OpenFile(s.name, os.O_WRONLY|os.O_APPEND, 0)
 	} else {
-		s.file, err = createFile(s.run.dir, s.name)
+		s.file, err = createFile(s.dir, s.name)
 	}
 	if err != nil {
 		return err
