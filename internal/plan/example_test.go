@@ -201,7 +201,7 @@ func TestExampleRuns(t *testing.T) {
 			t.Errorf("job %d: skip %v", i, restart.Skip)
 		}
 		if restart.Skip {
-			if restart.Why != `step.before.captures.state == "active"` {
+			if restart.Why != `step.before.captures.state == "active" is false` {
 				t.Errorf("why %q", restart.Why)
 			}
 			r.job(job).Steps["restart"] = &StepFacts{Outcome: outcome.Skipped}

@@ -248,7 +248,7 @@ type Value struct {
 // Start is what Prepare says of a job as a whole, before its session.
 type Start struct {
 	Skip       bool   // the session's when was false
-	Why        string // why it is skipped
+	Why        string // why it is skipped: the condition, and that it is false
 	Reason     string // the runbook's, without the ssmrun/RUN/JOB suffix
 	Parameters map[string][]string
 	Env        []EnvVar
@@ -260,7 +260,7 @@ type EnvVar struct{ Name, Value string }
 // Work is one attempt at a step, rendered.
 type Work struct {
 	Skip     bool   // when was false
-	Why      string // the source of that condition
+	Why      string // the condition, and that it is false
 	Action   Action
 	Script   []byte   // for ActionCommand and ActionScript: what the shell runs, byte for byte
 	Shell    string   // sh unless said

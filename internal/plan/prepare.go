@@ -34,7 +34,7 @@ func (p *Plan) Prepare(job *Job, step *Step, attempt int, facts *Facts) (Work, h
 		return Work{Action: step.Action}, r.problems.list
 	}
 	if !holds {
-		return Work{Skip: true, Why: step.When, Action: step.Action}, r.problems.list
+		return Work{Skip: true, Why: step.When + " is false", Action: step.Action}, r.problems.list
 	}
 	work := r.work(step)
 	work.Display = display(r.scope, step)
@@ -54,7 +54,7 @@ func (r *renderer) start() Start {
 		return Start{}
 	}
 	if !holds && ok {
-		return Start{Skip: true, Why: r.plan.eval.source(decl.When.Range())}
+		return Start{Skip: true, Why: r.plan.eval.source(decl.When.Range()) + " is false"}
 	}
 	for _, assertion := range decl.Preconditions {
 		r.precondition(assertion)

@@ -333,7 +333,7 @@ session "s" {
 		t.Errorf("start %+v %s", start, report(diags))
 	}
 	start, _ = r.plan.PrepareJob(r.session("s").Jobs[1], r.facts)
-	if !start.Skip || start.Why != `session.first[target.id].outcome == "passed"` {
+	if !start.Skip || start.Why != `session.first[target.id].outcome == "passed" is false` {
 		t.Errorf("start %+v", start)
 	}
 	r = b.run(r.plan)
