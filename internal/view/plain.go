@@ -99,7 +99,7 @@ func (v *plainView) jobRecord(rec event.Record) {
 		v.say(at, who(f.Target, f.Name), v.opts.paint(yellow,
 			fmt.Sprintf("%s: connection lost, attempt %d to resume: %s", Sanitize(f.Session), f.Attempt, Sanitize(f.Cause))))
 	case event.SessionComplete:
-		if f.Error != "" {
+		if f.Error != "" && f.SessionID != "" { // one that never was is told by the outcome
 			v.say(at, who(f.Target, f.Name), v.opts.paint(yellow, Sanitize(f.Session)+": session ended: "+Sanitize(f.Error)))
 		}
 	case event.StepStart:
