@@ -39,6 +39,11 @@ func TestIDsSortByTime(t *testing.T) {
 	if err := checkID(a); err != nil {
 		t.Error(err)
 	}
+	for ms := range time.Duration(999) {
+		if a, b := NewID(at.Add(ms*time.Millisecond)), NewID(at.Add((ms+1)*time.Millisecond)); a >= b {
+			t.Errorf("after %d ms: %s, and a millisecond later %s", ms, a, b)
+		}
+	}
 }
 
 func TestRunIDsThatAreNoFileNamesAreRefused(t *testing.T) {
