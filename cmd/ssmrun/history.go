@@ -52,12 +52,12 @@ func (u *ui) historyJSON(runs []runstore.Summary) error {
 		line := struct {
 			RunID    string                  `json:"run_id"`
 			Status   runstore.Status         `json:"status"`
-			Started  time.Time               `json:"started_at"`
-			Ended    time.Time               `json:"ended_at"`
+			Started  *time.Time              `json:"started_at"`
+			Ended    *time.Time              `json:"ended_at"`
 			Runbook  string                  `json:"runbook"`
 			Jobs     map[outcome.Outcome]int `json:"jobs"`
 			ExitCode *int                    `json:"exit_code"`
-		}{r.ID, r.Status, r.StartedAt, r.EndedAt, r.Start.Runbook, r.Jobs, nil}
+		}{r.ID, r.Status, known(r.StartedAt), known(r.EndedAt), r.Start.Runbook, r.Jobs, nil}
 		if r.Status == runstore.Complete {
 			line.ExitCode = &r.ExitCode
 		}
@@ -66,4 +66,12 @@ func (u *ui) historyJSON(runs []runstore.Summary) error {
 		}
 	}
 	return nil
+}
+
+// known is null in JSON when there is no time.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
