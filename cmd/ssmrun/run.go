@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -131,9 +132,14 @@ func sweep(u *ui, f *fleet.Fleet, summary *exec.Summary, runID string) {
 	}
 }
 
-// rescue writes the events that the journal did not take to a file beside it.
+// rescue writes the events that the journal did not take to a file here, or
+// where temporary files are: what the journal lacked is mostly space.
 func rescue(cause error, log *event.Log, runID string) error {
-	path, err := runstore.Rescue(".", runID, log.Unwritten())
+	records := log.Unwritten()
+	path, err := runstore.Rescue(".", runID, records)
+	if err != nil {
+		path, err = runstore.Rescue(os.TempDir(), runID, records)
+	}
 	if err != nil {
 		return errors.Join(cause, err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // Rescue writes records that a run's journal did not take to the file
 // errored.RUN.journal in dir, one JSON object a line, and returns its path. It
-// never writes over a file.
+// never writes over a file, and leaves none behind when it fails.
 func Rescue(dir, runID string, records []event.Record) (string, error) {
 	if err := checkID(runID); err != nil {
 		return "", err
@@ -35,7 +35,8 @@ func Rescue(dir, runID string, records []event.Record) (string, error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return path, fmt.Errorf("save records: %w", err)
+		os.Remove(path)
+		return "", fmt.Errorf("save records: %w", err)
 	}
 	return path, nil
 }
