@@ -93,6 +93,9 @@ func (a *approver) line(ctx context.Context) (string, error) {
 		if r.err != nil && !errors.Is(r.err, io.EOF) {
 			return "", fmt.Errorf("read the answer: %w", r.err)
 		}
+		if r.err != nil {
+			fmt.Fprintln(a.out) // nobody typed the end of the line
+		}
 		return strings.TrimSpace(r.text), nil
 	}
 }
