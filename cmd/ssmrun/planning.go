@@ -71,9 +71,11 @@ func (p *planning) prepare(ctx context.Context, u *ui, dir string) (*prepared, e
 		return nil, fmt.Errorf("read documents: %w", err)
 	}
 	made, diags := eval.Plan(out.found, docs)
-	if err := u.diagnose(diags, out.runbook.Files); err != nil {
-		out.close()
-		return nil, err
+	if u.json || diags.HasErrors() { // else the plan that is shown has the warnings
+		if err := u.diagnose(diags, out.runbook.Files); err != nil {
+			out.close()
+			return nil, err
+		}
 	}
 	out.plan, out.secrets = made, eval.Secrets()
 	return out, nil

@@ -19,6 +19,53 @@ func (p *Plan) Preview(job *Job, step *Step) string {
 	return display(m.stepScope(job, step, cty.NilVal), step)
 }
 
+// PreviewSetting returns how a step's action is run where that is not as usual,
+// for people at plan time: where, as whom, in which directory, by what, with
+// which variables and input of its own. Values that are not known yet or
+// sensitive are shown as Preview does; variables are only named.
+func (p *Plan) PreviewSetting(job *Job, step *Step) string {
+	m := moment{plan: p}
+	v := viewer{m.stepScope(job, step, cty.NilVal)}
+	decl := step.decl
+	var parts []string
+	if step.Action == ActionLocalCommand {
+		parts = append(parts, "on this machine")
+	}
+	for _, part := range []struct {
+		word string
+		expr hclspec.Expression
+	}{{"as", decl.User}, {"in", decl.Dir}, {"by", decl.Shell}} {
+		if text := v.text(part.expr); text != "" && text != "null" {
+			parts = append(parts, part.word+" "+text)
+		}
+	}
+	if names := v.names(decl.Env); len(names) > 0 {
+		parts = append(parts, "with "+strings.Join(names, ", ")+" set")
+	}
+	if text := v.text(decl.Stdin); text != "" && text != "null" {
+		parts = append(parts, "with input")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// names are the attributes of an object, as far as they are known.
+func (v viewer) names(expr hclspec.Expression) []string {
+	if expr == nil {
+		return nil
+	}
+	value, diags := evaluate(expr, v.scope)
+	if diags.HasErrors() || value.IsMarked() || value.IsNull() || !value.IsKnown() || !value.CanIterateElements() {
+		return nil
+	}
+	var names []string
+	for key := range value.Elements() {
+		if text, ok := textOf(key); ok {
+			names = append(names, text)
+		}
+	}
+	return names
+}
+
 // display is a step's action for people, in one scope.
 func display(scope *hclspec.Scope, step *Step) string {
 	v := viewer{scope}

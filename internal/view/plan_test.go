@@ -35,7 +35,8 @@ func planned(name string, targets int, steps ...*plan.Step) *plan.Session {
 func samplePlan() *plan.Plan {
 	restart := planned("restart", 25,
 		&plan.Step{Label: "before", Action: plan.ActionCommand},
-		&plan.Step{Label: "restart", Action: plan.ActionCommand, Timeout: time.Minute, Idempotent: true, Retry: plan.Retry{Attempts: 3}},
+		&plan.Step{Label: "restart", Action: plan.ActionCommand, Timeout: time.Minute, Idempotent: true, Retry: plan.Retry{Attempts: 3},
+			When: `step.before.captures.state == "active"`},
 		&plan.Step{Label: "secret", Action: plan.ActionCommand, Sensitive: true, OnFailureContinue: true})
 	restart.Finally = []*plan.Step{{Label: "log", Finally: true, Action: plan.ActionCommand, Timeout: 30 * time.Second}}
 	restart.Reason = "CHG-4711: restart nginx\x1b[2J"
@@ -46,6 +47,7 @@ func samplePlan() *plan.Plan {
 	audit.Kind = plan.KindCommand
 	audit.DependsOn = []string{"session.restart"}
 	audit.AfterEnded = true
+	audit.When = "var.audit"
 	for _, j := range audit.Jobs {
 		j.Document = "AWS-StartNonInteractiveCommand"
 	}
@@ -77,10 +79,17 @@ func preview(j *plan.Job, s *plan.Step) string {
 	return ""
 }
 
+func how(_ *plan.Job, s *plan.Step) string {
+	if s.Label == "read" {
+		return "as deploy, in /srv"
+	}
+	return ""
+}
+
 func shownPlan(t testing.TB, p *plan.Plan, opts Options) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	v := &planView{printer: printer{w: &out, opts: opts}, plan: p, preview: preview}
+	v := &planView{printer: printer{w: &out, opts: opts}, plan: p, preview: preview, how: how}
 	if err := v.show(); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +159,7 @@ func TestStartTimeFollowsTheQuota(t *testing.T) {
 func BenchmarkPlanOf10000(b *testing.B) {
 	p := &plan.Plan{Sessions: []*plan.Session{planned("many", 10_000, &plan.Step{Label: "before"}, &plan.Step{Label: "read"})}}
 	for b.Loop() {
-		v := &planView{printer: printer{w: io.Discard}, plan: p, preview: preview}
+		v := &planView{printer: printer{w: io.Discard}, plan: p, preview: preview, how: how}
 		if err := v.show(); err != nil {
 			b.Fatal(err)
 		}

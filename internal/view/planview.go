@@ -18,7 +18,7 @@ const manyTargets = 20
 // target of every wave, every command as it is rendered for the targets, what
 // is left out, and what it takes of StartSession's quota.
 func WritePlan(w io.Writer, p *plan.Plan, opts Options) error {
-	v := &planView{printer: printer{w: w, opts: opts}, plan: p, preview: p.Preview}
+	v := &planView{printer: printer{w: w, opts: opts}, plan: p, preview: p.Preview, how: p.PreviewSetting}
 	return v.show()
 }
 
@@ -26,6 +26,7 @@ type planView struct {
 	printer
 	plan    *plan.Plan
 	preview func(*plan.Job, *plan.Step) string
+	how     func(*plan.Job, *plan.Step) string
 }
 
 func (v *planView) show() error {
@@ -40,15 +41,17 @@ func (v *planView) show() error {
 
 func (v *planView) session(s *plan.Session) {
 	o := v.opts
+	if len(s.Jobs) == 0 {
+		v.line(o.paint(bold, Sanitize(s.Address)+": no targets, nothing to run"))
+		v.line()
+		return
+	}
 	list := waves(s)
 	head := fmt.Sprintf("%s: %s in %s", Sanitize(s.Address), count(len(s.Jobs), "target"), count(len(list), "wave"))
 	v.line(o.paint(bold, head))
 	v.settings(s)
 	own := newStarts(v.plan, v.opts)
 	own.add(s)
-	if len(s.Jobs) == 0 {
-		v.line("  no targets: nothing to run")
-	}
 	for i, wave := range list {
 		v.wave(s, i, len(list), wave)
 	}
@@ -80,6 +83,9 @@ func (v *planView) settings(s *plan.Session) {
 	if s.Timeout > 0 {
 		row("timeout", setting(s.Timeout)+" a job")
 	}
+	if s.When != "" {
+		row("when", Sanitize(s.When))
+	}
 	if len(s.DependsOn) > 0 {
 		after := "after " + Sanitize(strings.Join(s.DependsOn, ", "))
 		if s.AfterEnded {
@@ -106,9 +112,6 @@ func (v *planView) documents(s *plan.Session) string {
 			order = append(order, k)
 		}
 		seen[k]++
-	}
-	if len(order) == 0 {
-		order = []way{{s.Document, "", s.Kind}}
 	}
 	var parts []string
 	for _, k := range order {
@@ -221,31 +224,38 @@ func (v *planView) step(s *plan.Session, st *plan.Step) {
 		word = "finally"
 	}
 	v.line(fmt.Sprintf("  %s %s", word, v.opts.paint(bold, Sanitize(st.Label))), stepSettings(st))
-	var order []string
-	by := map[string][]*plan.Job{}
+	type work struct{ how, text string }
+	var order []work
+	by := map[work][]*plan.Job{}
 	for _, j := range s.Jobs {
-		text := v.preview(j, st)
-		if by[text] == nil {
-			order = append(order, text)
+		w := work{v.how(j, st), v.preview(j, st)}
+		if by[w] == nil {
+			order = append(order, w)
 		}
-		by[text] = append(by[text], j)
+		by[w] = append(by[w], j)
 	}
-	for _, text := range order {
+	for _, w := range order {
 		if len(order) > 1 {
-			words := make([]string, len(by[text]))
-			for i, j := range by[text] {
+			words := make([]string, len(by[w]))
+			for i, j := range by[w] {
 				words[i] = who(j.Target.ID, j.Target.Name)
 			}
 			v.line(list("    on ", words, v.opts.width()))
 		}
-		if text != "" {
-			v.line(indentLines(text, "      "))
+		if w.how != "" {
+			v.line(v.opts.paint(dim, indentLines("("+w.how+")", "      ")))
+		}
+		if w.text != "" {
+			v.line(indentLines(w.text, "      "))
 		}
 	}
 }
 
 func stepSettings(st *plan.Step) string {
 	var parts []string
+	if st.When != "" {
+		parts = append(parts, "when "+Sanitize(st.When))
+	}
 	if st.Timeout > 0 {
 		parts = append(parts, "timeout "+setting(st.Timeout))
 	}
