@@ -50,6 +50,10 @@ func Create(root, runID string) (*Run, error) {
 	if err := os.Mkdir(path, dirMode); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
+	// By its path: a umask that takes our own rights forbids to look inside.
+	if err := os.Chmod(path, dirMode); err != nil {
+		return nil, fmt.Errorf("create run: %w", err)
+	}
 	r, err := open(root, runID)
 	if err != nil {
 		return nil, err
@@ -62,9 +66,6 @@ func Create(root, runID string) (*Run, error) {
 
 // begin writes what every run directory has from the start.
 func (r *Run) begin() error {
-	if err := r.dir.Chmod(".", dirMode); err != nil {
-		return fmt.Errorf("create run: %w", err)
-	}
 	var err error
 	if r.lock, err = takeLock(r.dir, r.id); err != nil {
 		return err
