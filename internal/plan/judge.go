@@ -102,17 +102,28 @@ type judgement struct {
 }
 
 func (j *judgement) timedOut() {
-	limit := "in time"
-	if j.step.Timeout > 0 {
-		limit = "within " + j.step.Timeout.String()
-	}
-	at := j.step.Range
-	if j.step.decl.Timeout != nil {
-		at = j.step.decl.Timeout.Range()
-	}
+	limit, at := j.limit()
 	j.expectations = append(j.expectations, Expectation{
 		Name: "timeout", Expected: "to end " + limit, Got: "stopped after " + roundedTime(j.result.Duration), Range: at,
 	})
+}
+
+// limit is the limit that stopped an attempt, and where it is written. Its own
+// timeout did if it took about that long; the target's clock and ours differ.
+func (j *judgement) limit() (string, hclspec.Range) {
+	decl, block := j.step.decl, j.job.Session.block.decl
+	own := j.step.Timeout
+	switch {
+	case own > 0 && j.result.Duration >= own-own/10:
+	case j.job.Session.Timeout > 0:
+		return "before the session's timeout of " + j.job.Session.Timeout.String(), block.Timeout.Range()
+	case j.step.Retry.Within > 0:
+		return "in the " + j.step.Retry.Within.String() + " for all attempts", decl.Retry.Within.Range()
+	}
+	if decl.Timeout != nil {
+		return "within " + own.String(), decl.Timeout.Range()
+	}
+	return "within " + own.String(), j.step.Range
 }
 
 func (j *judgement) judge() {

@@ -206,14 +206,33 @@ func TestOrderOfJudgement(t *testing.T) {
 }
 
 func TestTimeout(t *testing.T) {
-	b := newBench(t, 1)
-	r := b.run(b.plan(oneStep("command = \"x\"\ntimeout = \"90s\"\nretry { attempts = 2 }")))
-	code := 143
-	result := Result{Attempt: 1, ExitCode: &code, TimedOut: true, Duration: 90*time.Second + 120*time.Millisecond}
-	v := r.judgeResult(r.session("s").Jobs[0], "x", "half", "", result)
-	wantOutcome(t, v, outcome.TimedOut)
-	if got, want := said(v), "timeout: to end within 1m30s / stopped after 1m30.1s"; got != want || !v.Retry {
-		t.Errorf("%s, retry %v", got, v.Retry)
+	for name, c := range map[string]struct {
+		session, step string
+		took          time.Duration
+		want, at      string
+	}{
+		"of the step":     {"5m", `timeout = "90s"`, 90*time.Second + 120*time.Millisecond, "within 1m30s / stopped after 1m30.1s", `"90s"`},
+		"a little early":  {"5m", `timeout = "1s"`, 997 * time.Millisecond, "within 1s / stopped after 997ms", `"1s"`},
+		"of the session":  {"5m", `timeout = "90s"`, 12 * time.Second, "before the session's timeout of 5m0s / stopped after 12s", `"5m"`},
+		"of all attempts": {"", "", 12 * time.Second, "in the 40s for all attempts / stopped after 12s", `"40s"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := "targets \"all\" { tags = { Role = \"web\" } }\nsession \"s\" {\ntarget = targets.all\n"
+			if c.session != "" {
+				source += fmt.Sprintf("timeout = %q\n", c.session)
+			}
+			source += "step \"x\" {\ncommand = \"x\"\n" + c.step + "\nretry {\nattempts = 2\nwithin = \"40s\"\n}\n}\n}\n"
+			r := newBench(t, 1).run(newBench(t, 1).plan(source))
+			code := 143
+			v := r.judgeResult(r.session("s").Jobs[0], "x", "half", "", Result{Attempt: 1, ExitCode: &code, TimedOut: true, Duration: c.took})
+			wantOutcome(t, v, outcome.TimedOut)
+			if got, want := said(v), "timeout: to end "+c.want; got != want || !v.Retry {
+				t.Errorf("%s, want %s, retry %v", got, want, v.Retry)
+			}
+			if at := v.Expectations[0].Range; source[at.Start.Byte:at.End.Byte] != c.at {
+				t.Errorf("at %s, want %s", source[at.Start.Byte:at.End.Byte], c.at)
+			}
+		})
 	}
 }
 

@@ -37,6 +37,7 @@ func TestMistakes(t *testing.T) {
 		"unknown env name":       {session("", "command = \"x\"\n    env = { \"A-B\" = 1 }"), []string{"Bad variable name", `"A-B"`}},
 		"NUL in a command":       {session("", `command = ["printf", jsondecode("\"\\u0000\"")]`), []string{"NUL byte in command", "stdin"}},
 		"empty command":          {session("", `command = []`), []string{"Empty command"}},
+		"empty script":           {session("", `command = " \n"`), []string{"Empty command", "when"}},
 		"null command":           {session("", `command = null`), []string{"Null in command", "when"}},
 		"null in a list":         {session("", `command = ["a", null]`), []string{"list of strings, without null"}},
 		"null when":              {session("", "when = null\n    command = \"x\""), []string{"Condition is null"}},

@@ -225,6 +225,10 @@ func (r *renderer) command(expr hclspec.Expression) []byte {
 			r.nul("command", expr)
 			return nil
 		}
+		if strings.TrimSpace(text) == "" {
+			r.problems.errorf(expr.Range(), "Empty command", "\"command\" is empty, so that the step would pass and do nothing. To leave a step out, use \"when\".")
+			return nil
+		}
 		return []byte(text)
 	}
 	words, ok := r.words("command", expr)
