@@ -61,7 +61,7 @@ Several are a command and its arguments, quoted by ssmrun for the remote shell.`
 
 // complete checks what was asked for and fills in what was left out.
 func (b *adhoc) complete(tags []string) error {
-	if len(b.command) == 0 {
+	if strings.TrimSpace(strings.Join(b.command, "")) == "" {
 		return usageError("exec needs a command: ssmrun exec -tag Role=web -- uptime")
 	}
 	for _, arg := range b.command {
