@@ -19,6 +19,7 @@ import (
 type planning struct {
 	aws    awsFlags
 	inputs inputs
+	only   []string
 	lab    string // -lab: "" is none, labBeside the files beside the runbook, else a file
 }
 
@@ -28,6 +29,7 @@ const labBeside = "*.lab.hcl"
 func (p *planning) register(cmd *cobra.Command) {
 	p.aws.register(cmd)
 	p.inputs.register(cmd)
+	cmd.Flags().StringArrayVar(&p.only, "target", nil, "plan only `ADDR|ID`: a session, with what it depends on, a job, or a target's id or name; may be repeated")
 	cmd.Flags().StringVar(&p.lab, "lab", "", "run on a lab on this machine, made of the *.lab.hcl files beside the runbook or of `FILE`")
 	cmd.Flags().Lookup("lab").NoOptDefVal = labBeside
 }
@@ -70,6 +72,7 @@ func (p *planning) prepare(ctx context.Context, u *ui, dir string) (*prepared, e
 		out.close()
 		return nil, fmt.Errorf("read documents: %w", err)
 	}
+	eval.Target(p.only)
 	made, diags := eval.Plan(out.found, docs)
 	if u.json || diags.HasErrors() { // else the plan that is shown has the warnings
 		if err := u.diagnose(diags, out.runbook.Files); err != nil {

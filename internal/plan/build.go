@@ -16,6 +16,7 @@ type builder struct {
 	problems *problems
 	plan     *Plan
 	chosen   []selection
+	only     targeting
 	nodes    map[string][]*node // by id
 }
 
@@ -42,10 +43,13 @@ func (e *Evaluator) Plan(found []Found, docs map[DocumentRef]Document) (*Plan, h
 	b.chosen = e.selections(b.problems)
 	b.admitFound(found)
 	b.bindTargets()
-	for _, block := range b.orderedBlocks() {
+	order := b.orderedBlocks()
+	b.only = b.newTargeting(order)
+	for _, block := range order {
 		b.planBlock(block)
 		b.rehearse(block)
 	}
+	b.only.check(b)
 	b.rehearseConclusion()
 	b.plan.Files = e.files.Digests()
 	if b.problems.hasErrors() {

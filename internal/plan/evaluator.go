@@ -9,6 +9,7 @@ import (
 // Evaluator holds a runbook with its values and answers what plan asks. It is
 // for one goroutine; the Plan that it makes is for any number.
 type Evaluator struct {
+	wanted     []string // what -target names
 	rb         *hclspec.Runbook
 	files      *hclspec.Snapshot
 	values     map[string]cty.Value

@@ -136,6 +136,7 @@ type Session struct {
 	AfterEnded   bool     // after = "ended": runs also when those did not pass
 	Steps        []*Step  // declared steps, for_each expanded, in order
 	Finally      []*Step
+	LeftOut      bool   // -target names none of its targets
 	Jobs         []*Job // in wave order, then rollout order
 	Range        hclspec.Range
 

@@ -62,7 +62,9 @@ func (b *builder) planSession(block *sessionBlock, instance instance) *Session {
 		s.When = b.source(decl.When.Range())
 	}
 	nodes := b.sessionTargets(decl, a, []string{s.Address, "session." + decl.Name})
-	b.planJobs(s, a, nodes)
+	kept := b.only.narrow(s, nodes)
+	s.LeftOut = len(nodes) > 0 && len(kept) == 0
+	b.planJobs(s, a, kept)
 	b.planSteps(s)
 	b.checkTimes(s)
 	if len(nodes) == 0 && !b.problems.hasErrors() {

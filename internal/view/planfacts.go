@@ -1,6 +1,8 @@
 package view
 
 import (
+	"slices"
+
 	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
@@ -10,7 +12,7 @@ import (
 func PlanFacts(p *plan.Plan, opts Options) []event.Fact {
 	var facts []event.Fact
 	all := newStarts(p, opts)
-	for _, s := range p.Sessions {
+	for _, s := range shown(p) {
 		own := newStarts(p, opts)
 		own.add(s)
 		all.add(s)
@@ -44,13 +46,18 @@ func PlanFacts(p *plan.Plan, opts Options) []event.Fact {
 	}
 	total, offline := targets(p)
 	return append(facts, event.PlanSummary{
-		Sessions: len(p.Sessions),
+		Sessions: len(shown(p)),
 		Jobs:     Jobs(p),
 		Targets:  total,
 		Offline:  offline,
 		Starts:   all.total,
 		Seconds:  all.time().Seconds(),
 	})
+}
+
+// shown returns the sessions of a plan that -target does not leave out.
+func shown(p *plan.Plan) []*plan.Session {
+	return slices.DeleteFunc(slices.Clone(p.Sessions), func(s *plan.Session) bool { return s.LeftOut })
 }
 
 // waves cuts a session's jobs into waves.

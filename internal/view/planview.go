@@ -30,7 +30,7 @@ type planView struct {
 }
 
 func (v *planView) show() error {
-	for _, s := range v.plan.Sessions {
+	for _, s := range shown(v.plan) {
 		v.session(s)
 	}
 	v.missing()
@@ -319,7 +319,7 @@ func (v *planView) total() {
 	for _, s := range p.Sessions {
 		all.add(s)
 	}
-	v.line(v.opts.paint(bold, "Plan:"), " ", count(len(p.Sessions), "session"), ", ", count(Jobs(p), "job"),
+	v.line(v.opts.paint(bold, "Plan:"), " ", count(len(shown(p)), "session"), ", ", count(Jobs(p), "job"),
 		" on ", count(total, "target"), ".")
 	if offline > 0 {
 		v.line(v.opts.paint(yellow, count(offline, "target")), " offline: planned, and unreachable unless that changes.")
