@@ -85,7 +85,7 @@ func (l *Lab) connect(t testing.TB, started object) *client {
 // none came.
 func (c *client) wait() int {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err := c.Wait(ctx)
 	var exit *channel.ExitError
@@ -105,10 +105,14 @@ func (c *client) wait() int {
 	return -1
 }
 
+// patience bounds the wait for something that comes much sooner on a machine
+// that is not busy.
+const patience = time.Minute
+
 // expect waits until the output holds text.
 func (c *client) expect(text string) {
 	c.t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(patience)
 	for !strings.Contains(c.stdout.String(), text) {
 		select {
 		case <-c.stdout.changed:
