@@ -1,6 +1,9 @@
 package channel
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // pumpChunk is how many frames the pump takes at a time, so that
 // acknowledgements which come meanwhile can spare it the rest.
@@ -8,7 +11,7 @@ const pumpChunk = 64
 
 // kick starts the pump because something waits to be sent. mu is held.
 func (s *stream) kick() {
-	if s.window.hasUnsent() && s.transport != nil && !s.paused && s.err == nil {
+	if s.window.hasUnsent() && s.credit > 0 && s.transport != nil && !s.paused && s.err == nil {
 		s.schedule(0)
 	}
 }
@@ -74,9 +77,13 @@ func (s *stream) pump() {
 // due takes a chunk of what must be written now. mu is held.
 func (s *stream) due(frames [][]byte) [][]byte {
 	now := time.Now()
-	if s.window.hasUnsent() {
-		frames, resent := s.window.takeUnsent(now, pumpChunk, frames)
+	if s.window.hasUnsent() && s.credit > 0 {
+		frames, resent := s.window.takeUnsent(now, min(pumpChunk, s.credit), frames)
 		s.counters.retransmissions.Add(int64(resent))
+		s.credit -= len(frames)
+		if !s.window.hasUnsent() {
+			s.credit = math.MaxInt // it has caught up
+		}
 		return frames
 	}
 	if now.Sub(s.pumpedAt) < resendTick {

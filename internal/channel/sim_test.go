@@ -118,6 +118,49 @@ func simulate(t *testing.T, seed uint64) Stats {
 	return s.Stats()
 }
 
+// TestConnectionsThatAreCutMakeProgress: with more under way than a connection
+// lives to carry, each one moves the stream on, in both directions.
+func TestConnectionsThatAreCutMakeProgress(t *testing.T) {
+	for _, faults := range []Faults{
+		{Latency: 20 * time.Millisecond, CutAfter: 60},
+		{Latency: 25 * time.Millisecond, CutAfter: 200, Drop: 0.02},
+		{Latency: 100 * time.Millisecond, CutAfter: 100},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 1))
+			want := make([]byte, 1<<20)
+			for i := range want {
+				want[i] = byte(rng.Uint32())
+			}
+			var got recorder
+			l := newLink(t, AgentConfig{Input: func(_ PayloadType, p []byte) error { _, err := got.Write(p); return err }})
+			l.faults = func(n int) Faults { f := faults; f.Seed = uint64(n); return f }
+			s := l.connect()
+			wrote := make(chan error)
+			go func() { wrote <- l.agent.Stdout(want) }()
+			go func() { _, err := s.Write(want); wrote <- err }()
+			for range 2 {
+				select {
+				case err := <-wrote:
+					if err != nil {
+						t.Error(err)
+					}
+				case <-time.After(20 * time.Minute):
+					t.Fatalf("%+v: %d of %d bytes came, %d bytes of input", faults, len(l.stdout.String()), len(want), len(got.String()))
+				}
+			}
+			if err := l.agent.Drain(within(t, time.Minute)); err != nil {
+				t.Errorf("agent's output: %v", err)
+			}
+			s.stream.drained(func() bool { return false })
+			if l.stdout.String() != string(want) || got.String() != string(want) {
+				t.Error("what came is not what was sent")
+			}
+			l.end(s)
+		})
+	}
+}
+
 func randomBytes(rng *rand.Rand, limit int) []byte {
 	b := make([]byte, rng.IntN(limit+1))
 	for i := range b {

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -49,6 +50,7 @@ type stream struct {
 	transport Transport // nil: nobody is attached
 	failing   Transport // could not be written to; to be closed soon
 	paused    bool
+	credit    int // of messages that wait to be sent, those that may go now
 	gate      gate
 	early     []early // data that the gate holds, or may take back
 	err       error   // set: the stream is over
@@ -57,6 +59,10 @@ type stream struct {
 	pumping   bool
 	pumpedAt  time.Time
 }
+
+// firstCredit is how many messages are sent on a connection that replaces
+// another before one is acknowledged.
+const firstCredit = 8
 
 // lastWords is how long a transport that cannot be written to may be read.
 const lastWords = time.Second
@@ -174,12 +180,17 @@ func (s *stream) wrote(t Transport, err error) {
 	}
 }
 
-// attach makes t the transport and sends again all that is unacknowledged.
+// attach makes t the transport and sends again all that is unacknowledged. On
+// a connection that replaces another it begins with little and sends two more
+// for each acknowledgement: if connections die young, each one still carries
+// what can be acknowledged while it lives, instead of all at once and nothing.
 func (s *stream) attach(t Transport) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.transport, s.paused = t, false
-	s.counters.attaches.Add(1)
+	s.transport, s.paused, s.credit = t, false, math.MaxInt
+	if s.counters.attaches.Add(1) > 1 {
+		s.credit = firstCredit
+	}
 	s.window.unsend()
 	s.kick()
 }
@@ -229,6 +240,10 @@ func (s *stream) acknowledged(sequence int64) {
 	}
 	if s.window.unacked == 0 {
 		s.disarm()
+	}
+	if s.window.hasUnsent() {
+		s.credit += min(2, math.MaxInt-s.credit)
+		s.kick()
 	}
 	s.room.Broadcast()
 }
