@@ -133,6 +133,7 @@ func TestInputThatWasSentIntoALateHandshakeIsSentAgain(t *testing.T) {
 		if got.String() != "" {
 			t.Fatalf("agent took %q before its handshake", got.String())
 		}
+		synctest.Wait() // the agent has read what changes now
 		l.agent.ready = make(chan struct{})
 		l.agent.cfg.SessionType = NonInteractiveCommands
 		l.agent.requestHandshake()
