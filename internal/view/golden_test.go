@@ -242,6 +242,22 @@ func TestPlainBadNight(t *testing.T) {
 	golden(t, "plain-bad-night", play(t, s, s.options(), plain))
 }
 
+// Targets that are away are one group, whatever their ids and AWS's answers.
+func TestWhatIsAwayIsOneGroup(t *testing.T) {
+	s := newStory(t)
+	s.add(event.RunStart{Runbook: ".", Jobs: 3})
+	for i, id := range []string{"i-0a", "i-0b", "i-0c"} {
+		why := fmt.Sprintf("start session on %s: TargetNotConnected: %s is not connected [request id req-%d]", id, id, i)
+		s.add(event.JobComplete{Job: job("s", id, ""), Outcome: outcome.Unreachable, Why: why})
+	}
+	s.add(event.RunSummary{Jobs: map[outcome.Outcome]int{outcome.Unreachable: 3}, ExitCode: 4})
+	got := string(play(t, s, s.options(), plain))
+	want := "unreachable  s\n  start session on the target: TargetNotConnected: the target is not connected\n  3 targets: i-0a, i-0b, i-0c\n"
+	if !strings.Contains(got, want) {
+		t.Errorf("want\n%s\nin\n%s", want, got)
+	}
+}
+
 func TestPlainVerbose(t *testing.T) {
 	s := badNight(t)
 	opts := s.options()

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/outcome"
@@ -170,12 +172,15 @@ func (s *summary) groups() []*group {
 		if end.why != "" {
 			why = end.why[len(": "):]
 		}
-		k := key{j.Outcome, j.Session, j.FailedStep, why, end.place}
+		common := withoutTarget(why, j.Target)
+		k := key{j.Outcome, j.Session, j.FailedStep, common, end.place}
 		g := byKey[k]
 		if g == nil {
 			g = &group{outcome: j.Outcome, session: j.Session, step: j.FailedStep, why: why, place: end.place}
 			byKey[k] = g
 			all = append(all, g)
+		} else {
+			g.why = common
 		}
 		g.targets = append(g.targets, whoFully(j.Target, j.Name))
 	}
@@ -188,6 +193,18 @@ func (s *summary) groups() []*group {
 			cmp.Compare(a.session, b.session), cmp.Compare(a.step, b.step), cmp.Compare(a.why, b.why))
 	})
 	return all
+}
+
+// requestID is what AWS's errors say of one call.
+var requestID = regexp.MustCompile(` \[request id [^\]]*\]`)
+
+// withoutTarget is a reason as it reads for other targets, too: what is not
+// connected fails in the same way, with another id in its error.
+func withoutTarget(why, target string) string {
+	if target != "" {
+		why = strings.ReplaceAll(why, target, "the target")
+	}
+	return requestID.ReplaceAllString(why, "")
 }
 
 func (s *summary) failedChecks() {
