@@ -48,19 +48,22 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		Color: u.colorOut, Width: u.width, Verbose: a.verbose,
 		Plan: p.plan, StartRate: p.startRate, Output: store.ReadOutput,
 	}
+	shown := show(log, a.view(u, opts))
 	// The journal says by itself which version wrote it, and what was planned.
 	log.Emit(versionFact)
 	log.Emit(view.PlanFacts(p.plan, opts)...)
-	shown := a.watch(u, log, opts)
 
 	summary, runErr := exec.Run(in.ctx, p.plan, exec.Options{
-		RunID:       store.ID(),
-		StartedAt:   started,
-		Log:         log,
-		Redactor:    redactor,
-		Starter:     starter{p.fleet},
-		Outputs:     outputs{store},
-		Approve:     approve.question,
+		RunID:     store.ID(),
+		StartedAt: started,
+		Log:       log,
+		Redactor:  redactor,
+		Starter:   starter{p.fleet},
+		Outputs:   outputs{store},
+		Approve: func(ctx context.Context, question string) (bool, error) {
+			shown.until(ctx, log.Last()) // the answer depends on what was seen
+			return approve.question(ctx, question)
+		},
 		Parallelism: a.parallelism,
 		Stopping:    in.stopping,
 		Reason:      fleet.Reason,
@@ -70,7 +73,7 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		sweep(u, p.fleet, summary, store.ID())
 	}
 	logErr := log.Close()
-	viewErr := <-shown
+	viewErr := <-shown.ended
 	if logErr != nil {
 		logErr = rescue(logErr, log, store.ID())
 	}
@@ -91,27 +94,6 @@ func (a *applying) announcement(p *prepared, store *runstore.Run) event.RunStart
 		return event.RunStart{Command: a.adhoc, Directory: store.Dir()}
 	}
 	return event.RunStart{Runbook: p.dir, Directory: store.Dir()}
-}
-
-// watch shows the log's events as they come. The channel gets the view's error
-// when the log has been closed and everything was shown.
-func (a *applying) watch(u *ui, log *event.Log, opts view.Options) <-chan error {
-	v := view.NewPlain(u.stdout, opts)
-	switch {
-	case u.json:
-		v = view.NewJSON(u.stdout)
-	case a.adhoc != nil:
-		v = view.NewFold(u.stdout, opts)
-	}
-	watcher := log.Watch()
-	shown := make(chan error, 1)
-	go func() {
-		for rec := range watcher.Records() {
-			v.Record(rec)
-		}
-		shown <- v.Close()
-	}()
-	return shown
 }
 
 // sweep looks for sessions of this run that are open still and terminates

@@ -95,6 +95,13 @@ func (l *Log) Err() error {
 	return l.err
 }
 
+// Last returns the number of the last fact that was added, 0 before the first.
+func (l *Log) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seq
+}
+
 // Unwritten returns the records that the sink did not take, so that they can
 // be saved elsewhere. It is empty unless Err is not nil. step_output is not
 // among them.
