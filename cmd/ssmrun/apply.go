@@ -57,6 +57,9 @@ func (a *applying) apply(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
+	if a.parallelism < 0 {
+		return usageError("-parallelism takes the number of jobs that may run at a time, or 0")
+	}
 	if u.json && !a.autoApprove {
 		return usageError("-json needs -auto-approve: standard output is for events, so there is nowhere to show the plan that would be approved")
 	}

@@ -30,8 +30,8 @@ func normalizeFlags(root *cobra.Command, args []string) []string {
 			name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 			flag := lookup(cmd, name)
 			if flag == nil {
-				if name == "help" {
-					arg = "--help"
+				if len(name) > 1 { // a mistake is told of as a flag, not as letters
+					arg = "--" + strings.TrimLeft(arg, "-")
 				}
 				out = append(out, arg)
 				continue

@@ -20,6 +20,7 @@ that is expected of them. ssmrun resolves the targets, shows a plan, runs the
 sessions in parallel, and keeps the output of every target and step.
 
 Flags take one dash or two.`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -38,5 +39,17 @@ Flags take one dash or two.`,
 		newValidate(), newPlan(), newApply(), newExec(), newTargets(),
 		newShow(), newHistory(), newLab(), newVersion(),
 	)
+	refuseUnknownShells(root)
 	return root
+}
+
+// refuseUnknownShells makes `completion NOPE` an error: cobra prints the help
+// and succeeds.
+func refuseUnknownShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
