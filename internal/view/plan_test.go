@@ -111,6 +111,16 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// What is the same with two providers is said once.
+func TestPlanNamesEachWayOnce(t *testing.T) {
+	s := planned("s", 2, &plan.Step{Label: "a", Action: plan.ActionCommand})
+	s.Jobs[1].Target.Provider = "aws.eu"
+	got := shownPlan(t, &plan.Plan{Sessions: []*plan.Session{s}}, Options{})
+	if n := bytes.Count(got, []byte("shell preferences")); n != 1 {
+		t.Errorf("%d times:\n%s", n, got)
+	}
+}
+
 func TestPlanOfNothing(t *testing.T) {
 	p := &plan.Plan{Sessions: []*plan.Session{planned("nobody", 0)}}
 	if got := shownPlan(t, p, Options{}); !bytes.Contains(got, []byte("nothing to run")) {

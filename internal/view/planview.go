@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -100,33 +99,24 @@ func (v *planView) settings(s *plan.Session) {
 
 // documents says by which documents, and as which kind, a session's jobs go.
 func (v *planView) documents(s *plan.Session) string {
-	type way struct {
-		document, provider string
-		kind               plan.Kind
-	}
-	var order []way
-	seen := map[way]int{}
+	var ways []string
+	jobs := map[string]int{}
 	for _, j := range s.Jobs {
-		k := way{j.Document, j.Target.Provider, kindOf(j)}
-		if seen[k] == 0 {
-			order = append(order, k)
+		way := cmp.Or(Sanitize(j.Document), "the account's shell preferences") + ", " + string(kindOf(j)) + " kind"
+		if d, ok := v.plan.Documents[plan.DocumentRef{Provider: j.Target.Provider, Name: j.Document}]; ok {
+			way += documentText(d)
 		}
-		seen[k]++
+		if jobs[way] == 0 {
+			ways = append(ways, way)
+		}
+		jobs[way]++
 	}
-	var parts []string
-	for _, k := range order {
-		text := cmp.Or(Sanitize(k.document), "the account's shell preferences") + ", " + string(k.kind) + " kind"
-		if d, ok := v.plan.Documents[plan.DocumentRef{Provider: k.provider, Name: k.document}]; ok {
-			text += documentText(d)
-		}
-		if len(order) > 1 {
-			text += fmt.Sprintf(" (%s)", count(seen[k], "target"))
-		}
-		if !slices.Contains(parts, text) {
-			parts = append(parts, text)
+	if len(ways) > 1 {
+		for i, way := range ways {
+			ways[i] = fmt.Sprintf("%s (%s)", way, count(jobs[way], "target"))
 		}
 	}
-	return strings.Join(parts, "\n            ")
+	return strings.Join(ways, "\n            ")
 }
 
 func documentText(d plan.Document) string {
