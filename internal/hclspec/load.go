@@ -61,7 +61,10 @@ func (rb *Runbook) load(files []*File) hcl.Diagnostics {
 			complete = false
 			continue
 		}
+		complete = complete && file.sound == len(file.Bytes)
+		before := len(d.diags)
 		d.file(rb, file, seen)
+		d.diags = append(d.diags[:before], file.trusted(d.diags[before:])...)
 	}
 	if complete {
 		d.diags = append(d.diags, checkNames(rb)...)

@@ -40,8 +40,9 @@ type File struct {
 	Name  string
 	Bytes []byte
 
-	body hcl.Body // nil when it could not be parsed
-	nav  any      // knows what block an offset is in
+	body  hcl.Body // nil when it could not be parsed
+	nav   any      // knows what block an offset is in
+	sound int      // bytes before the first syntax error, all when there is none
 }
 
 // Settings is the ssmrun block.

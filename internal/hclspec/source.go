@@ -86,7 +86,7 @@ func parseFile(dir, name string) (*File, hcl.Diagnostics) {
 // parseSource checks and parses the bytes of a file. Names that end in .json
 // are JSON.
 func parseSource(name string, src []byte) (*File, hcl.Diagnostics) {
-	file := &File{Name: name, Bytes: src}
+	file := &File{Name: name, Bytes: src, sound: len(src)}
 	if diags := checkText(name, src); diags.HasErrors() {
 		return file, diags
 	}
@@ -104,12 +104,56 @@ func parseSource(name string, src []byte) (*File, hcl.Diagnostics) {
 			return file, found
 		}
 		parsed, diags = hclsyntax.ParseConfig(plain, name, hcl.InitialPos)
-		diags = append(found, explainShell(diags, src)...)
+		for _, diag := range diags {
+			if diag.Severity == hcl.DiagError && diag.Subject != nil {
+				file.sound = min(file.sound, diag.Subject.Start.Byte)
+			}
+		}
+		diags = append(found, oneByOne(explainShell(diags, src))...)
 	}
 	if parsed != nil && parsed.Body != nil && !(isJSON && diags.HasErrors()) {
 		file.body, file.nav = parsed.Body, parsed.Nav
 	}
 	return file, diags
+}
+
+// trusted leaves out what is said of a file because of its syntax errors: from
+// the first one on, which block is in which is a guess, and what seems to be
+// missing may be there.
+func (f *File) trusted(diags hcl.Diagnostics) hcl.Diagnostics {
+	if f.sound == len(f.Bytes) {
+		return diags
+	}
+	var kept hcl.Diagnostics
+	for _, diag := range diags {
+		absent := strings.HasPrefix(diag.Summary, "Missing ") || strings.Contains(diag.Summary, " without ")
+		if !absent && diag.Subject != nil && diag.Subject.Start.Byte < f.sound {
+			kept = append(kept, diag)
+		}
+	}
+	return kept
+}
+
+// oneByOne leaves out what the parser says because of a mistake that it has
+// told already: more about the same line, and everything behind a string
+// without an end, as far as which the rest of the file was text.
+func oneByOne(diags hcl.Diagnostics) hcl.Diagnostics {
+	var kept hcl.Diagnostics
+	lines := map[int]bool{}
+	for _, diag := range diags {
+		if diag.Subject != nil {
+			line := diag.Subject.Start.Line
+			if lines[line] {
+				continue
+			}
+			lines[line] = true
+		}
+		kept = append(kept, diag)
+		if diag.Summary == "Invalid multi-line string" {
+			break
+		}
+	}
+	return kept
 }
 
 // checkText refuses what is not UTF-8, or too large.
