@@ -258,6 +258,19 @@ func TestWhatIsAwayIsOneGroup(t *testing.T) {
 	}
 }
 
+// A long outage of many targets does not fill the screen.
+func TestAttemptsToResumeAreShownNowAndThen(t *testing.T) {
+	s := newStory(t)
+	s.add(event.RunStart{Runbook: ".", Jobs: 1})
+	for attempt := range 40 {
+		s.add(event.SessionReconnect{Job: job("s", "i-0a", ""), Attempt: attempt + 1, Cause: "connection refused"})
+	}
+	got := string(play(t, s, s.options(), plain))
+	if n := strings.Count(got, "to resume"); n != 6 || !strings.Contains(got, "attempt 32 to resume") {
+		t.Errorf("%d attempts in\n%s", n, got)
+	}
+}
+
 func TestPlainVerbose(t *testing.T) {
 	s := badNight(t)
 	opts := s.options()

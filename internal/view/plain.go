@@ -96,6 +96,9 @@ func (v *plainView) jobRecord(rec event.Record) {
 			v.say(at, who(f.Target, f.Name), Sanitize(f.Session)+": session ready in "+millis(f.DurationMS))
 		}
 	case event.SessionReconnect:
+		if f.Attempt&(f.Attempt-1) != 0 {
+			return // at first often, then now and then
+		}
 		v.say(at, who(f.Target, f.Name), v.opts.paint(yellow,
 			fmt.Sprintf("%s: connection lost, attempt %d to resume: %s", Sanitize(f.Session), f.Attempt, Sanitize(f.Cause))))
 	case event.SessionComplete:
