@@ -54,11 +54,11 @@ func explain(err error) error {
 	if c, ok := errors.AsType[*smithy.CanceledError](err); ok {
 		return c.Err
 	}
+	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		return send.Err // the SDK wraps it in a response that never came
+	}
 	if resp, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return fmt.Errorf("answer %d that is not AWS's: %w", resp.HTTPStatusCode(), resp.Err)
-	}
-	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
-		return send.Err
 	}
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		return op.Err

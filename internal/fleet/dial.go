@@ -89,7 +89,7 @@ func (l *line) resume(ctx context.Context) (string, error) {
 		return "", channel.ErrSessionOver
 	}
 	if err != nil {
-		return "", fmt.Errorf("resume session: %w", ended(ctx, explain(err)))
+		return "", ended(ctx, explain(err)) // channel says that it was to resume
 	}
 	if u := aws.ToString(out.StreamUrl); u != "" {
 		l.mu.Lock()

@@ -1,10 +1,12 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -239,6 +241,26 @@ func TestFindErrorsSayWhatToDo(t *testing.T) {
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
 	}
+}
+
+// nobody is a service that cannot be reached.
+type nobody struct{}
+
+func (nobody) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("connect: connection refused")
+}
+
+// No answer is not called an answer.
+func TestErrorsOfTheWayAreSaidAsTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := inMemory(t, &service{}, Options{})
+		f.client.Transport = nobody{}
+		_, err := f.Find(t.Context(), []plan.Selection{{Address: "targets.web", Provider: "aws"}})
+		want := `find nodes: Post "http://127.0.0.1:1/": connect: connection refused`
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	})
 }
 
 func TestGlob(t *testing.T) {
