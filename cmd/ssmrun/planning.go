@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -171,6 +172,9 @@ func directory(args []string) (string, error) {
 		return ".", nil
 	}
 	if info, err := os.Stat(args[0]); err == nil && !info.IsDir() {
+		if strings.HasSuffix(args[0], ".lab.hcl") {
+			return "", errors.New(args[0] + " is a lab file: write -lab=" + args[0])
+		}
 		return "", errors.New(args[0] + " is a file: name the directory of a runbook")
 	}
 	return args[0], nil
