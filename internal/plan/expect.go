@@ -193,7 +193,11 @@ func (t streamTest) each(r *Recording, w wanted, find func(int) (int, bool)) fin
 	for i, text := range w.texts {
 		at, found := find(i)
 		if found && t.negated {
-			return finding{holds: true, got: r.around(at)}
+			f := finding{holds: true, got: r.around(at)}
+			if len(w.texts) > 1 {
+				f.got = strconv.Quote(clipText(text, 80)) + " in " + f.got
+			}
+			return f
 		}
 		if !found {
 			all = false
@@ -205,6 +209,8 @@ func (t streamTest) each(r *Recording, w wanted, find func(int) (int, bool)) fin
 	return finding{holds: all, got: missing + r.end()}
 }
 
+// json evaluates queries. As with texts, of a negated test none may be true,
+// of any other all have to be.
 func (t streamTest) json(r *Recording, w wanted) finding {
 	if !r.whole() {
 		return finding{err: t.tooLong(r)}
@@ -213,18 +219,22 @@ func (t streamTest) json(r *Recording, w wanted) finding {
 	if err := json.Unmarshal(r.kept, &document); err != nil {
 		return finding{got: "no JSON (" + err.Error() + "): " + r.end()}
 	}
-	f := finding{holds: true, got: "true"}
 	for i, query := range w.queries {
 		result, err := search(query, document)
 		if err != nil {
 			return finding{err: fmt.Errorf("%s cannot be evaluated: %w", strconv.Quote(clipText(w.texts[i], 80)), err)}
 		}
-		if result != true {
-			encoded, _ := json.Marshal(result)
-			return finding{got: clipText(string(encoded), 200)}
+		if (result == true) != t.negated {
+			continue
 		}
+		encoded, _ := json.Marshal(result)
+		got := clipText(string(encoded), 200)
+		if len(w.texts) > 1 {
+			got += " from " + strconv.Quote(clipText(w.texts[i], 80))
+		}
+		return finding{holds: t.negated, got: got}
 	}
-	return f
+	return finding{holds: !t.negated, got: strconv.FormatBool(!t.negated)}
 }
 
 // search evaluates a query on what a target wrote; neither may end the

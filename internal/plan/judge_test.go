@@ -96,6 +96,18 @@ func TestExpectations(t *testing.T) {
 		{"json, none", `expect { 
 			stdout { json = "a" }
 		}`, `oops`, "", 0, `stdout json: "a" to be true / no JSON (invalid character 'o' looking for beginning of value): "oops"`},
+		{"json, one of a list is false", `expect { 
+			stdout { json = ["a", "b"] }
+		}`, `{"a":true,"b":null}`, "", 0, `stdout json: "a", "b" to be true / null from "b"`},
+		{"not_json, one of a list is true", `expect { 
+			stdout { not_json = ["a", "b"] }
+		}`, `{"a":false,"b":true}`, "", 0, `stdout not_json: not "a", "b" to be true / true from "b"`},
+		{"not_json, none of a list is true", `expect { 
+			stdout { not_json = ["a", "b"] }
+		}`, `{"a":false,"b":3}`, "", 0, ``},
+		{"not_contains, one of a list", `expect { 
+			stdout { not_contains = ["x", "b"] }
+		}`, "abc", "", 0, `stdout not_contains: not "x", "b" / "b" in "abc"`},
 		{"within", `expect { within = "500ms" }`, "", "", 0, "within: 500ms / 1s"},
 		{"all are reported, in order", `expect {
 			stdout { contains = "a" }
