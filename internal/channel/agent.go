@@ -22,7 +22,15 @@ type Agent struct {
 	done   chan struct{} // closed when the session begins to end
 	hurry  atomic.Bool   // Terminate: nobody waits for acknowledgements
 
+	ctx     context.Context // ends when the session begins to end
+	cancel  context.CancelFunc
+	request string // the challenge of the handshake's request, when it asks for encryption
+
 	serving sync.Mutex // held by the Attach that receives
+
+	// The receiver's own, guarded by serving.
+	opener *opener // nil: nothing is encrypted
+	proof  []byte  // what the client must send back, encrypted; nil: nothing is due
 
 	mu        sync.Mutex // protects what follows
 	transport Transport  // of the newest Attach
@@ -45,8 +53,9 @@ func NewAgent(cfg AgentConfig) *Agent {
 		done:  make(chan struct{}),
 	}
 	a.stream = newStream(agentRole, a.cfg.Queue, a.cfg.Resend, a.deliver)
-	a.complete = !cfg.Handshake
-	if cfg.Handshake {
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.complete = !a.cfg.Handshake
+	if a.cfg.Handshake {
 		a.stream.hold() // no data before the handshake is complete
 		a.requestHandshake()
 	}
@@ -171,10 +180,16 @@ func (a *Agent) deliver(payloadType PayloadType, payload []byte) error {
 	complete := a.complete
 	a.mu.Unlock()
 	switch {
-	case payloadType == PayloadHandshakeResponse && !complete:
+	case payloadType == PayloadHandshakeResponse && !complete && a.proof == nil:
 		return a.handshakeResponse(payload)
-	case !complete, a.cfg.Input == nil, payloadType == PayloadHandshakeResponse:
+	case payloadType == PayloadEncChallengeResponse && !complete && a.proof != nil:
+		return a.challengeResponse(payload)
+	case !complete, payloadType == PayloadHandshakeResponse, payloadType == PayloadEncChallengeResponse:
 		return nil // acknowledged and thrown away
+	case a.opener != nil && a.opener.types[payloadType]:
+		return a.sealedInput(payloadType, payload)
+	case a.cfg.Input == nil:
+		return nil
 	}
 	return a.cfg.Input(payloadType, payload)
 }

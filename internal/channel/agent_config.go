@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -18,7 +19,12 @@ type AgentConfig struct {
 	AgentVersion string          // default "3.3.0.0"
 	Handshake    bool
 
-	// CustomerMessage goes with the handshake's completion.
+	// Encryption, when not nil, is asked for in the handshake, which there is
+	// then also without Handshake. Agents never ask for it in Port sessions.
+	Encryption *AgentEncryption
+
+	// CustomerMessage goes with the handshake's completion. Empty in an
+	// encrypted session: what an agent says of it.
 	CustomerMessage string
 
 	// Input is given the client's stream data, in order and never
@@ -44,7 +50,31 @@ type AgentConfig struct {
 	CloseWait time.Duration
 }
 
+// AgentEncryption says how the agent's end agrees on encryption.
+type AgentEncryption struct {
+	KeyID    string // of KMS, as it is told to the client
+	TargetID string // the agent's own id, a part of the encryption context
+
+	// Decrypt asks KMS for the data key that the client sent. ctx ends with the
+	// session.
+	Decrypt func(ctx context.Context, keyID string, ciphertext []byte, encryptionContext map[string]string) (plaintext []byte, err error)
+
+	// RequireChallengeResponse refuses clients that do not acknowledge the
+	// challenge in the encryption context: the agent's setting
+	// RequireKMSChallengeResponse.
+	RequireChallengeResponse bool
+}
+
+// encryptedMessage is what an agent asks a client to show.
+const encryptedMessage = "This session is encrypted using AWS KMS."
+
 func (c AgentConfig) withDefaults() AgentConfig {
+	if c.Encryption != nil {
+		c.Handshake = true
+		if c.CustomerMessage == "" {
+			c.CustomerMessage = encryptedMessage
+		}
+	}
 	if c.AgentVersion == "" {
 		c.AgentVersion = "3.3.0.0"
 	}

@@ -28,6 +28,7 @@ func (a *Agent) end(output string, hurry bool) error {
 	if first {
 		a.ending = true
 		close(a.done)
+		a.cancel()
 	}
 	a.mu.Unlock()
 	if hurry {

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,26 +10,39 @@ import (
 
 // requestHandshake queues the request as the first message.
 func (a *Agent) requestHandshake() {
+	request, err := a.handshakeRequest()
+	if err == nil {
+		err = a.stream.sendNow(PayloadHandshakeRequest, request)
+	}
+	if err != nil {
+		a.fail("request handshake: " + err.Error())
+	}
+}
+
+func (a *Agent) handshakeRequest() ([]byte, error) {
+	request := HandshakeRequest{AgentVersion: a.cfg.AgentVersion}
+	ask := func(action ActionType, parameters any) error {
+		text, err := json.Marshal(parameters)
+		request.RequestedClientActions = append(request.RequestedClientActions, RequestedAction{action, text})
+		return err
+	}
 	properties := a.cfg.Properties
 	if properties == nil {
 		properties = json.RawMessage("null")
 	}
-	parameters, err := json.Marshal(SessionTypeParameters{SessionType: a.cfg.SessionType, Properties: properties})
-	if err == nil {
-		parameters, err = json.Marshal(HandshakeRequest{
-			AgentVersion:           a.cfg.AgentVersion,
-			RequestedClientActions: []RequestedAction{{ActionSessionType, parameters}},
-		})
+	if err := ask(ActionSessionType, SessionTypeParameters{a.cfg.SessionType, properties}); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = a.stream.sendNow(PayloadHandshakeRequest, parameters)
+	if e := a.cfg.Encryption; e != nil {
+		a.request = base64.StdEncoding.EncodeToString(unguessable(challengeSize))
+		if err := ask(ActionKMSEncryption, KMSParameters{e.KeyID, a.request}); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		a.handshakeFailed("request handshake: " + err.Error())
-	}
+	return json.Marshal(request)
 }
 
-// handshakeResponse completes the handshake, or ends the session when the
+// handshakeResponse goes on with the handshake, or ends the session when the
 // client could not do what was asked.
 func (a *Agent) handshakeResponse(payload []byte) error {
 	response, err := ParseHandshakeResponse(payload)
@@ -36,17 +50,25 @@ func (a *Agent) handshakeResponse(payload []byte) error {
 		return err
 	}
 	if len(response.ProcessedClientActions) == 0 {
-		a.handshakeFailed("client processed no action")
+		a.fail("client processed no action")
 		return nil
 	}
 	for _, action := range response.ProcessedClientActions {
 		if action.ActionStatus != ActionSuccess {
 			// The agent's own words. (V g0-kms-client-action-failed)
-			a.handshakeFailed(fmt.Sprintf("%s failed on client with status %d error: %s",
+			a.fail(fmt.Sprintf("%s failed on client with status %d error: %s",
 				action.ActionType, action.ActionStatus, action.Error))
 			return nil
 		}
 	}
+	if a.cfg.Encryption != nil {
+		return a.takeKey(response.ProcessedClientActions)
+	}
+	return a.completeHandshake()
+}
+
+// completeHandshake lets data flow.
+func (a *Agent) completeHandshake() error {
 	a.mu.Lock()
 	if a.timer != nil {
 		a.timer.Stop()
@@ -74,14 +96,14 @@ func (a *Agent) handshakeTimedOut() {
 	late := a.complete
 	a.mu.Unlock()
 	if !late {
-		a.handshakeFailed("Handshake timed out. Please ensure that you have the latest version of the session manager plugin.")
+		a.fail("Handshake timed out. Please ensure that you have the latest version of the session manager plugin.")
 	}
 }
 
-// handshakeFailed ends the session with the reason. It is called from the
+// fail ends the session with the reason. It is called from the
 // receiving goroutine, for which end would wait, so that part goes on alone;
 // it ends at the latest with lingerTimeout.
-func (a *Agent) handshakeFailed(reason string) {
+func (a *Agent) fail(reason string) {
 	a.mu.Lock()
 	if a.err == nil {
 		a.err = errors.New(reason)

@@ -35,6 +35,24 @@ type Config struct {
 	// ResumeTimeout. Nil: a lost connection ends the session.
 	Resume func(ctx context.Context) (token string, err error)
 
+	// DataKey asks KMS (GenerateDataKey) for a data key of 64 bytes, bound to an
+	// encryption context, when the agent's handshake asks for encryption. It is
+	// called at most once, by the receiving goroutine, with a context that ends
+	// with the session or after half of HandshakeTimeout, and the plaintext is
+	// overwritten after use. Nil: such handshakes are refused as unsupported.
+	DataKey func(ctx context.Context, keyID string, encryptionContext map[string]string) (plaintext, ciphertext []byte, err error)
+	// TargetID is StartSession's Target: a part of the encryption context.
+	TargetID string
+	// RequireEncryption ends the session with an *EncryptionError unless its
+	// handshake agrees on encryption. No input leaves before.
+	RequireEncryption bool
+	// KeyID pins the KMS key, by id, ARN, alias or alias ARN: data keys are made
+	// with it and with nothing else, and an agent that names another key is
+	// refused with an *EncryptionError. An alias and a key id are left to KMS to
+	// compare, which does not let the agent decrypt if they are not one key. It
+	// does not by itself require encryption. Empty: whatever the agent names.
+	KeyID string
+
 	// Stdout and Stderr receive the session's output, in order and from one
 	// goroutine, never concurrently. A message is acknowledged when its bytes
 	// were accepted, so a slow writer slows the target down; an error of a
@@ -76,6 +94,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("no token")
 	case c.Dial == nil:
 		return c, errors.New("no way to dial")
+	case c.DataKey != nil && c.TargetID == "":
+		return c, errors.New("no target id")
+	case c.RequireEncryption && c.DataKey == nil:
+		return c, errors.New("encryption is required, and there is no way to get a data key")
 	}
 	if c.ClientVersion == "" {
 		c.ClientVersion = DefaultClientVersion

@@ -57,6 +57,22 @@
 // sent again behind it: the agent takes messages in order, so all of it was
 // thrown away.
 //
+// # Encryption
+//
+// An agent with a KMS key asks for encryption in its handshake. The client gets a
+// data key of 64 bytes from Config.DataKey, bound to the session, the target and
+// the handshake's challenge, and sends it as KMS encrypted it; the agent has KMS
+// decrypt it and challenges the client. From then on the agent's payload types 1,
+// 11 and 12 and the client's type 1 are encrypted; sizes, flags and the handshake
+// are not, and the message's type is not a part of what is authenticated. One
+// such payload that is in the clear, too short, altered or a repetition ends the
+// session, as does a step of the handshake out of turn.
+//
+// Config.RequireEncryption turns an agent that does not ask, or begins without a
+// handshake, into an *EncryptionError before any input leaves; Config.KeyID sees
+// to it that the data key is of one's own KMS key, whichever the agent names.
+// Agents do not encrypt port sessions, so with RequireEncryption there are none.
+//
 // # Timers
 //
 // As the peers have them: 200 ms before the first retransmission, then the
@@ -68,10 +84,8 @@
 //
 // # What it does not do
 //
-// It does not talk to AWS: StartSession, ResumeSession, TerminateSession and
-// signatures are the caller's, by way of Config. It does not agree on
-// encryption: a handshake that asks for a KMS key is answered with "unsupported"
-// and the session ends with an *UnsupportedError. It carries the payloads of port
+// It does not talk to AWS: StartSession, ResumeSession, TerminateSession, KMS and
+// signatures are the caller's, by way of Config. It carries the payloads of port
 // sessions but does not listen, dial or multiplex. It gives no meaning to output,
 // and closes no session at the service.
 //

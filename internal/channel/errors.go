@@ -19,6 +19,11 @@ var (
 
 	// ErrDigest marks a message whose payload does not match its digest.
 	ErrDigest = errors.New("payload does not match its digest")
+
+	// ErrDecrypt marks a payload of an encrypted session that was not encrypted
+	// by the session's other end, for this place: it is in the clear, too short,
+	// altered, or came before.
+	ErrDecrypt = errors.New("payload cannot be decrypted")
 )
 
 // ExitError says that the remote command ended with an exit code other than 0.
@@ -83,6 +88,28 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("handshake action %q: %s", e.Action, e.Reason)
 }
+
+// EncryptionError says that the session did not get the encryption that was
+// asked of it. It ends the session before its handshake is complete: no input was
+// sent, and an agent that waits for the handshake has run nothing.
+type EncryptionError struct {
+	Reason string
+	Err    error // of Config.DataKey, or nil
+
+	// Unasked says that the agent began the session without any handshake, so
+	// that what the session's document runs by itself may be running.
+	Unasked bool
+}
+
+func (e *EncryptionError) Error() string {
+	text := "session encryption: " + e.Reason
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *EncryptionError) Unwrap() error { return e.Err }
 
 // TimeoutError says which wait of the session took too long.
 type TimeoutError struct {

@@ -154,7 +154,7 @@ func FuzzParseExitCode(f *testing.F) {
 // is behind the decoder is reached. Run it with -fuzzminimizetime 1x: which
 // goroutine runs first makes coverage vary, and minimizing never ends.
 func FuzzSession(f *testing.F) {
-	for _, name := range []string{"b3-nonint-separate-exit3", "b5-nonint-notfound-separate", "c-interactive", "g0-kms-client-action-failed", "j-fault-reord"} {
+	for _, name := range []string{"b3-nonint-separate-exit3", "b5-nonint-notfound-separate", "c-interactive", "g-kms-nonint-separate", "g0-kms-client-action-failed", "j-fault-reord"} {
 		var script []byte
 		for _, line := range readVector(f, name) {
 			if line.Kind == "binary" && line.Dir != "client->agent" {
@@ -165,10 +165,14 @@ func FuzzSession(f *testing.F) {
 		}
 		f.Add(script)
 	}
+	key, _ := recordedKey(f, "g-kms-nonint-separate")
 	f.Fuzz(func(t *testing.T, script []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			client, service := Pipe()
-			s, err := Connect(t.Context(), Config{SessionID: "s-1", Token: "token",
+			s, err := Connect(t.Context(), Config{SessionID: "s-1", Token: "token", TargetID: "i-1",
+				DataKey: func(context.Context, string, map[string]string) ([]byte, []byte, error) {
+					return bytes.Clone(key), []byte("sealed"), nil
+				},
 				Dial: func(context.Context) (Transport, error) { return client, nil }})
 			if err != nil {
 				t.Fatal(err)

@@ -13,15 +13,19 @@ import (
 // replay plays the agent's and the service's side of a recorded session to a
 // client, message by message, as often as deliver says, whatever the client
 // answers.
-func replay(t *testing.T, name string, deliver func(line recorded) int) (stdout, stderr string, stats Stats, result error) {
+func replay(t *testing.T, name string, deliver func(line recorded) int, change ...func(*Config)) (stdout, stderr string, stats Stats, result error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, service := Pipe()
 		var out, errs recorder
-		s, err := Connect(context.Background(), Config{
+		cfg := Config{
 			SessionID: "s-1", Token: "token", Stdout: &out, Stderr: &errs,
 			Dial: func(context.Context) (Transport, error) { return client, nil },
-		})
+		}
+		for _, f := range change {
+			f(&cfg)
+		}
+		s, err := Connect(context.Background(), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ type Session struct {
 	clientID string
 	stream   *stream
 	watch    *watchdog
+	opener   *opener // the receiver's own; nil: nothing is encrypted
 
 	ctx    context.Context // ends when the session is to stop
 	cancel context.CancelFunc
@@ -39,6 +40,7 @@ type Session struct {
 	kind      SessionTypeParameters
 	message   string         // of HandshakeComplete
 	refused   error          // an action of the handshake that we refused
+	proven    bool           // the encryption challenge was answered
 	exit      *int           // the exit code, once it came
 	closed    *ChannelClosed // the service's word for the end
 	failure   error          // why the session stops, if not by channel_closed
@@ -68,7 +70,7 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 	s.transport = t // before anybody else knows of s
 	s.watch = newWatchdog(s.expired)
 	s.watch.set(waitStart, cfg.StartTimeout)
-	s.watch.set(waitQuiet, quietUnannounced*cfg.Quiet)
+	s.watch.set(waitQuiet, quietUnannounced*s.silence())
 	s.watch.set(waitIdle, cfg.IdleTimeout)
 	s.stream.attach(t)
 	go s.run(t) // ends with channel_closed, a failure or Close
@@ -149,6 +151,14 @@ func (s *Session) AgentVersion() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.agent.AgentVersion
+}
+
+// Encrypted reports whether the handshake agreed on encryption and its challenge
+// was met: input is encrypted, and no output that is not was delivered.
+func (s *Session) Encrypted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.proven
 }
 
 // CustomerMessage returns what the agent asked to show when the handshake

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // phase is how far the agent has got.
@@ -12,7 +13,8 @@ type phase int
 
 const (
 	phaseFresh  phase = iota // the agent has sent no stream message
-	phaseShaken              // the handshake was requested and answered
+	phaseKeyed               // it was answered with a data key, and the challenge is due
+	phaseShaken              // all of the handshake was answered
 	phaseOpen                // data flows
 )
 
@@ -31,10 +33,13 @@ func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 	case PayloadHandshakeComplete:
 		return s.shaken(payload)
 	case PayloadEncChallengeRequest:
-		// No key was agreed on: no action that this client accepts does so.
-		return &ProtocolError{Doing: "read encryption challenge", Err: errOutOfTurn}
+		return s.challenged(payload)
 	}
 	if err := s.begun(); err != nil {
+		return err
+	}
+	payload, err := s.decrypt(payloadType, payload)
+	if err != nil {
 		return err
 	}
 	switch payloadType {
@@ -67,14 +72,16 @@ func put(w io.Writer, p []byte) error {
 func (s *Session) begun() error {
 	s.mu.Lock()
 	was := s.phase
-	if was == phaseFresh {
+	if was == phaseFresh && !s.cfg.RequireEncryption {
 		s.phase = phaseOpen
 	}
 	s.mu.Unlock()
-	switch was {
-	case phaseFresh:
+	switch {
+	case was == phaseFresh && s.cfg.RequireEncryption:
+		return &EncryptionError{Reason: "required, and the agent began without it", Unasked: true}
+	case was == phaseFresh:
 		s.letInput()
-	case phaseShaken:
+	case was != phaseOpen:
 		return &ProtocolError{Doing: "read message", Err: errors.New("data before the end of the handshake")}
 	}
 	return nil
@@ -86,9 +93,12 @@ func (s *Session) shake(payload []byte) error {
 	if err != nil {
 		return err
 	}
-	response, err := s.respond(request)
-	if err != nil {
+	if err := s.requested(request); err != nil {
 		return err
+	}
+	response := HandshakeResponse{ClientVersion: s.cfg.ClientVersion}
+	for _, action := range request.RequestedClientActions {
+		response.ProcessedClientActions = append(response.ProcessedClientActions, s.act(action))
 	}
 	answer, err := json.Marshal(response)
 	if err != nil {
@@ -97,49 +107,79 @@ func (s *Session) shake(payload []byte) error {
 	return s.stream.sendNow(PayloadHandshakeResponse, answer)
 }
 
-func (s *Session) respond(request HandshakeRequest) (HandshakeResponse, error) {
+// requested notes the handshake's request and checks it as a whole.
+func (s *Session) requested(request HandshakeRequest) error {
+	out := &ProtocolError{Doing: "read handshake request"}
+	seen := map[ActionType]bool{}
+	for _, action := range request.RequestedClientActions {
+		if seen[action.ActionType] {
+			out.Err = fmt.Errorf("action %.40q %w", action.ActionType, errTwice)
+			return out
+		}
+		seen[action.ActionType] = true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase != phaseFresh {
-		return HandshakeResponse{}, &ProtocolError{Doing: "read handshake request", Err: errOutOfTurn}
+		out.Err = errOutOfTurn
+		return out
 	}
 	s.phase, s.agent = phaseShaken, request
+	if s.cfg.RequireEncryption && !seen[ActionKMSEncryption] {
+		s.refused = &EncryptionError{Reason: "required, and the agent's handshake does not ask for it"}
+	}
 	s.watch.clear(waitQuiet)
 	s.watch.set(waitHandshake, s.cfg.HandshakeTimeout)
 	if !s.stream.hold() {
-		return HandshakeResponse{}, &ProtocolError{Doing: "read handshake request", Err: errors.New("much input was taken before")}
+		out.Err = errors.New("much input was taken before")
+		return out
 	}
-	response := HandshakeResponse{ClientVersion: s.cfg.ClientVersion}
-	for _, action := range request.RequestedClientActions {
-		response.ProcessedClientActions = append(response.ProcessedClientActions, s.act(action))
-	}
-	return response, nil
+	return nil
 }
 
-// act does what the agent asks for. mu is held.
+// act does what the agent asks for.
 func (s *Session) act(action RequestedAction) ProcessedAction {
-	processed := ProcessedAction{ActionType: action.ActionType, ActionStatus: ActionSuccess}
-	refuse := func(status ActionStatus, reason string) ProcessedAction {
-		s.refused = &UnsupportedError{Action: string(action.ActionType), Reason: reason}
-		processed.ActionStatus, processed.Error = status, reason
-		return processed
-	}
 	switch action.ActionType {
 	case ActionSessionType:
-		var kind SessionTypeParameters
-		if err := json.Unmarshal(action.ActionParameters, &kind); err != nil {
-			return refuse(ActionFailed, "parameters not understood")
-		}
-		switch kind.SessionType {
-		case StandardStream, InteractiveCommands, NonInteractiveCommands, Port:
-			s.kind = kind
-			return processed
-		}
-		return refuse(ActionFailed, fmt.Sprintf("unknown session type %q", kind.SessionType))
+		return s.takeType(action)
 	case ActionKMSEncryption:
-		return refuse(ActionUnsupported, "encryption is not supported by this client")
+		return s.agreeOnKey(action)
 	}
-	return refuse(ActionUnsupported, "unknown action")
+	return s.refuse(action, ActionUnsupported, &UnsupportedError{string(action.ActionType), "unknown action"}, "unknown action")
+}
+
+// refuse answers an action with a reason for the agent, and remembers why for
+// this end; the first reason stays.
+func (s *Session) refuse(action RequestedAction, status ActionStatus, why error, reason string) ProcessedAction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused == nil {
+		s.refused = why
+	}
+	return ProcessedAction{ActionType: action.ActionType, ActionStatus: status, Error: reason}
+}
+
+func (s *Session) takeType(action RequestedAction) ProcessedAction {
+	fail := func(reason string) ProcessedAction {
+		return s.refuse(action, ActionFailed, &UnsupportedError{string(action.ActionType), reason}, reason)
+	}
+	var kind SessionTypeParameters
+	if err := json.Unmarshal(action.ActionParameters, &kind); err != nil {
+		return fail("parameters not understood")
+	}
+	switch kind.SessionType {
+	case StandardStream, InteractiveCommands, NonInteractiveCommands, Port:
+	default:
+		return fail(fmt.Sprintf("unknown session type %q", kind.SessionType))
+	}
+	s.mu.Lock()
+	s.kind = kind
+	refused := s.refused
+	s.mu.Unlock()
+	if required, ok := errors.AsType[*EncryptionError](refused); ok {
+		return fail(required.Reason)
+	}
+	return ProcessedAction{ActionType: action.ActionType, ActionStatus: ActionSuccess}
 }
 
 // shaken takes the handshake's completion.
@@ -149,11 +189,16 @@ func (s *Session) shaken(payload []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	was := s.phase
-	s.phase, s.message = phaseOpen, complete.CustomerMessage
+	was, refused := s.phase, s.refused
+	if was == phaseShaken && refused == nil {
+		s.phase, s.message = phaseOpen, complete.CustomerMessage
+	}
 	s.mu.Unlock()
-	if was != phaseShaken {
+	switch {
+	case was != phaseShaken:
 		return &ProtocolError{Doing: "read handshake completion", Err: errOutOfTurn}
+	case refused != nil:
+		return refused // the agent goes on all the same
 	}
 	s.watch.clear(waitHandshake)
 	s.letInput()
@@ -173,17 +218,30 @@ func (s *Session) announced() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == phaseFresh {
-		s.watch.set(waitQuiet, s.cfg.Quiet)
+		s.watch.set(waitQuiet, s.silence())
 	}
 }
 
-// quiet opens it without having heard from the agent.
+// silence is how long an agent that is there may say nothing. Where encryption is
+// required, input waits for the handshake, and the handshake not for ever.
+func (s *Session) silence() time.Duration {
+	if s.cfg.RequireEncryption {
+		return s.cfg.HandshakeTimeout
+	}
+	return s.cfg.Quiet
+}
+
+// quiet opens the gate without having heard from the agent.
 func (s *Session) quiet() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.phase == phaseFresh {
+	fresh := s.phase == phaseFresh
+	if fresh && !s.cfg.RequireEncryption {
 		s.stream.release(false)
 		s.markReady()
+	}
+	s.mu.Unlock()
+	if fresh && s.cfg.RequireEncryption {
+		s.fail(&EncryptionError{Reason: "required, and the agent began no handshake in time", Unasked: true})
 	}
 }
 

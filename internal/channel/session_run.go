@@ -117,7 +117,7 @@ func (s *Session) mayReconnect(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.transport = nil
-	return errors.As(err, &lost) && s.failure == nil && s.closed == nil && s.cfg.Resume != nil
+	return errors.As(err, &lost) && s.failure == nil && s.closed == nil && s.refused == nil && s.cfg.Resume != nil
 }
 
 // fail ends the session for a reason of this end; the first one stays.
@@ -143,8 +143,11 @@ func (s *Session) finish(err error) {
 	if s.closed != nil && errors.As(err, new(*lostError)) {
 		err = nil // the service hung up after channel_closed
 	}
-	if err == nil {
-		err = s.refused
+	if (s.phase == phaseKeyed || s.phase == phaseShaken && s.proven) && s.refused == nil && s.closed != nil {
+		s.refused = &EncryptionError{Reason: fmt.Sprintf("the agent did not go on with the data key: the service said %q", s.closed.Output)}
+	}
+	if s.refused != nil && (err == nil || errors.As(err, new(*lostError)) || errors.As(err, new(*TimeoutError))) {
+		err = s.refused // that the agent did not hang up is only its consequence
 	}
 	s.failure = err
 	s.result = s.verdict(err)

@@ -52,6 +52,7 @@ type stream struct {
 	paused    bool
 	credit    int // of messages that wait to be sent, those that may go now
 	gate      gate
+	sealer    *sealer // nil: nothing is encrypted
 	early     []early // data that the gate holds, or may take back
 	err       error   // set: the stream is over
 	timer     *time.Timer
@@ -139,6 +140,9 @@ func (s *stream) number(payloadType PayloadType, payload []byte, data bool) ([]b
 // push numbers a message and adds it to the window. It is there before it is
 // written: an acknowledgement can be faster than the writer's next line.
 func (s *stream) push(payloadType PayloadType, payload []byte) []byte {
+	if s.sealer != nil && s.sealer.types[payloadType] {
+		payload = s.sealer.seal(payload)
+	}
 	m := Message{
 		Type:          s.role.sends,
 		SchemaVersion: 1,
@@ -156,6 +160,14 @@ func (s *stream) push(payloadType PayloadType, payload []byte) []byte {
 	s.counters.messagesSent.Add(1)
 	s.counters.bytesSent.Add(int64(len(payload)))
 	return frame
+}
+
+// encrypt makes messages that get their number from now on encrypted, those of
+// the sealer's types.
+func (s *stream) encrypt(with *sealer) {
+	s.mu.Lock()
+	s.sealer = with
+	s.mu.Unlock()
 }
 
 // write writes a frame of the window.
