@@ -83,5 +83,7 @@ var hints = map[string]string{
 	"UnrecognizedClientException": "the access key is not known in this partition or region",
 	"InvalidClientTokenId":        "the access key is not known in this partition or region",
 	"InvalidSignatureException":   "check the secret key and this machine's clock",
+	"DisabledException":           "the KMS key is disabled: enable it, or set another in the session preferences",
+	"KMSInvalidStateException":    "the KMS key cannot be used in its state, such as pending deletion",
 	"TargetNotConnected":          "the agent is not running, cannot reach ssmmessages, or its instance profile lacks the ssmmessages permissions",
 }

@@ -15,22 +15,28 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
+	"github.com/ssmrun/ssmrun/internal/plan"
 )
 
 // connect opens the data channel of a started session.
-func (f *Fleet) connect(ctx context.Context, p *provider, s *started, out Output) (*channel.Session, error) {
+func (f *Fleet) connect(ctx context.Context, p *provider, call plan.Call, s *started, out Output) (*channel.Session, error) {
 	line := &line{f: f, p: p, id: s.id, url: s.url}
 	if err := p.checkStreamURL(s.url); err != nil {
 		return nil, err
 	}
+	required, keyID := p.Encryption(call.RequireEncryption, call.KMSKeyID)
 	return channel.Connect(ctx, channel.Config{
-		SessionID:   s.id,
-		Token:       s.token.Reveal(),
-		Dial:        line.dial,
-		Resume:      line.resume,
-		Stdout:      out.Stdout,
-		Stderr:      out.Stderr,
-		OnReconnect: out.OnReconnect,
+		SessionID:         s.id,
+		Token:             s.token.Reveal(),
+		Dial:              line.dial,
+		Resume:            line.resume,
+		TargetID:          call.Target,
+		DataKey:           p.dataKey,
+		RequireEncryption: required,
+		KeyID:             keyID,
+		Stdout:            out.Stdout,
+		Stderr:            out.Stderr,
+		OnReconnect:       out.OnReconnect,
 	})
 }
 

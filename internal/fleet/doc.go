@@ -1,6 +1,6 @@
 // Package fleet is AWS as a client of it sees it: credentials and regions,
-// selectors turned into targets, documents, and sessions started, terminated
-// and swept.
+// selectors turned into targets, documents, data keys of KMS, and sessions
+// started, terminated and swept.
 //
 // # Words
 //

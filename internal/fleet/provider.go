@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go/logging"
@@ -25,6 +26,7 @@ type provider struct {
 	cfg        aws.Config
 	ssm        *ssm.Client
 	tagging    *resourcegroupstaggingapi.Client
+	kms        *kms.Client
 	endpoint   *url.URL // set when the SSM endpoint was overridden
 	everything string   // the endpoint of all services, when that was overridden
 	domain     string   // REGION.amazonaws.com, or what the partition has for it
@@ -77,6 +79,9 @@ func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider
 		o.BaseEndpoint = cmp.Or(override, o.BaseEndpoint)
 	})
 	p.tagging = resourcegroupstaggingapi.NewFromConfig(cfg, func(o *resourcegroupstaggingapi.Options) {
+		o.BaseEndpoint = cmp.Or(override, o.BaseEndpoint)
+	})
+	p.kms = kms.NewFromConfig(cfg, func(o *kms.Options) {
 		o.BaseEndpoint = cmp.Or(override, o.BaseEndpoint)
 	})
 	p.inventory.init(p)

@@ -31,6 +31,10 @@ type Provider struct {
 	RoleDuration    time.Duration
 	StartRate       float64 // StartSession calls per second, 2 unless said
 	SignDataChannel string  // auto, on, off
+
+	// RequireEncryption and KMSKeyID are for all of its sessions; see Encryption.
+	RequireEncryption bool
+	KMSKeyID          string // "": any
 }
 
 // Selection is what fleet has to find: a targets block, or the literal ids of
@@ -131,14 +135,18 @@ type Session struct {
 	// OnDisconnect is what becomes of a running step when the client is gone:
 	// finish or kill.
 	OnDisconnect string
-	Rollout      Rollout
-	DependsOn    []string // addresses of sessions that must have ended first
-	AfterEnded   bool     // after = "ended": runs also when those did not pass
-	Steps        []*Step  // declared steps, for_each expanded, in order
-	Finally      []*Step
-	LeftOut      bool   // -target names none of its targets
-	Jobs         []*Job // in wave order, then rollout order
-	Range        hclspec.Range
+	// RequireEncryption and KMSKeyID are what the session says, beside its
+	// provider; see Provider.Encryption.
+	RequireEncryption bool
+	KMSKeyID          string
+	Rollout           Rollout
+	DependsOn         []string // addresses of sessions that must have ended first
+	AfterEnded        bool     // after = "ended": runs also when those did not pass
+	Steps             []*Step  // declared steps, for_each expanded, in order
+	Finally           []*Step
+	LeftOut           bool   // -target names none of its targets
+	Jobs              []*Job // in wave order, then rollout order
+	Range             hclspec.Range
 
 	block          *sessionBlock
 	scope          *hclspec.Scope // with each or count
@@ -334,6 +342,11 @@ type Call struct {
 	Document   string // "" sends no DocumentName
 	Parameters map[string][]string
 	Reason     string // at most 256 characters, suffix included
+
+	// RequireEncryption and KMSKeyID are the session's own, beside the
+	// provider's; see Provider.Encryption.
+	RequireEncryption bool
+	KMSKeyID          string
 }
 
 // Progress is what a job waits for while its session is being started.
