@@ -82,6 +82,7 @@ type labDecoder struct {
 	count  int
 	agent  *hcl.Range
 	faults *hcl.Range
+	kms    *hcl.Range
 	told   map[*File]bool
 }
 
@@ -89,7 +90,7 @@ type labDecoder struct {
 // said once, not in each pass.
 func (l *labDecoder) blocks(file *File) hcl.Blocks {
 	before := len(l.d.diags)
-	top := l.d.body(file.body, "a lab file", wholeFile(file.Name), form{blocks: "nodes:label agent faults"})
+	top := l.d.body(file.body, "a lab file", wholeFile(file.Name), form{blocks: "nodes:label agent faults kms"})
 	if l.told[file] {
 		l.d.diags = l.d.diags[:before]
 	}
@@ -119,6 +120,11 @@ func (l *labDecoder) top(block *hcl.Block) {
 		if !second(l.faults) {
 			l.faults = &block.DefRange
 			l.lab.Faults = l.d.faults(block, Faults{}, true)
+		}
+	case "kms":
+		if !second(l.kms) {
+			l.kms = &block.DefRange
+			l.lab.KMS = l.d.kms(block)
 		}
 	}
 }

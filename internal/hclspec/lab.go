@@ -8,6 +8,16 @@ type Lab struct {
 	Nodes  []*Nodes
 	Agent  Agent  // the defaults, then the top-level agent block
 	Faults Faults // the top-level faults block
+	KMS    *KMS   // the kms block; nil: sessions are not encrypted
+}
+
+// KMS is a kms block: the account's one KMS key, with which its preferences have
+// sessions encrypted, and what goes wrong with it on purpose.
+type KMS struct {
+	KeyID            string   // key_id = "alias/ssm": as the preferences and the agent name it
+	State            string   // state = "Enabled": or "Disabled", "PendingDeletion"
+	Deny             []string // deny = ["Decrypt"]: operations that are refused, "GenerateDataKey" or "Decrypt"
+	RequireChallenge bool     // require_challenge = true: agents refuse clients that do not acknowledge the challenge
 }
 
 // Nodes is a nodes block: a group of alike nodes.

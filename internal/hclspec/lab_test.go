@@ -28,6 +28,7 @@ func TestLabHasWhatTheFilesSay(t *testing.T) {
 	want := &Lab{
 		Agent:  agent,
 		Faults: faults,
+		KMS:    &KMS{KeyID: "alias/ssm", State: "Enabled", Deny: []string{"Decrypt"}, RequireChallenge: true},
 		Nodes: []*Nodes{{
 			Label: "web", Count: 20, Tags: map[string]string{"Role": "web"}, Platform: "Linux", Shell: "bash",
 			Env: map[string]string{"ROLE": "web"}, Online: true,

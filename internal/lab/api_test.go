@@ -246,7 +246,7 @@ func TestDocumentsAreAWSs(t *testing.T) {
 }
 
 func TestDocumentParametersAreSubstitutedOnce(t *testing.T) {
-	docs, err := loadDocuments()
+	docs, err := loadDocuments(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,10 @@
 //
 // It answers the AWS JSON 1.1 APIs that a client of Session Manager needs
 // (StartSession and its kind, DescribeInstanceInformation, GetDocument,
-// tag:GetResources, sts:GetCallerIdentity) with AWS's names, limits and errors,
-// and it serves the data channel as the service and the agent do together. It
-// is a server and not a second client: whatever talks to AWS can talk to it.
+// tag:GetResources, sts:GetCallerIdentity, KMS's GenerateDataKey and Decrypt)
+// with AWS's names, limits and errors, and it serves the data channel as the
+// service and the agent do together. It is a server and not a second client:
+// whatever talks to AWS can talk to it.
 //
 // Words: a node is a managed node of the lab, a directory and the processes
 // that sessions started in it; a habit is something the agent does that clients

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
+	"github.com/ssmrun/ssmrun/internal/hclspec"
 )
 
 //go:embed documents/*.json
@@ -48,7 +50,9 @@ var documentName = regexp.MustCompile(`^[a-zA-Z0-9_\-.:/]{3,128}$`)
 // documentsMade is when all of the lab's documents were created.
 var documentsMade = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func loadDocuments() (map[string]*document, error) {
+// loadDocuments returns the session documents by name. With a KMS key the
+// account's preferences name it.
+func loadDocuments(kms *hclspec.KMS) (map[string]*document, error) {
 	entries, err := documentFiles.ReadDir("documents")
 	if err != nil {
 		return nil, err
@@ -58,6 +62,13 @@ func loadDocuments() (map[string]*document, error) {
 		text, err := documentFiles.ReadFile(path.Join("documents", e.Name()))
 		if err != nil {
 			return nil, err
+		}
+		if kms != nil {
+			key, err := json.Marshal(kms.KeyID)
+			if err != nil {
+				return nil, fmt.Errorf("document %s: %w", e.Name(), err)
+			}
+			text = bytes.Replace(text, []byte(`"kmsKeyId": ""`), append([]byte(`"kmsKeyId": `), key...), 1)
 		}
 		d := &document{name: strings.TrimSuffix(e.Name(), ".json"), content: string(text)}
 		if err := json.Unmarshal(text, d); err != nil {

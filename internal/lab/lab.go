@@ -51,6 +51,7 @@ type Lab struct {
 	nodes    []*node // in the order of the lab file
 	byID     map[string]*node
 	docs     map[string]*document
+	keys     *keyRing // nil: sessions are not encrypted
 	limit    *startLimit
 	nursery  *nursery
 	control  *control
@@ -90,7 +91,10 @@ func (l *Lab) start(ctx context.Context, opts Options) error {
 	l.limit = newStartLimit(l.spec.Faults.StartRate)
 
 	var err error
-	if l.docs, err = loadDocuments(); err != nil {
+	if l.keys, err = newKeyRing(l.spec.KMS); err != nil {
+		return err
+	}
+	if l.docs, err = loadDocuments(l.spec.KMS); err != nil {
 		return err
 	}
 	if l.nodes, err = expandNodes(l.spec); err != nil {

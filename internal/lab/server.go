@@ -37,6 +37,8 @@ var operations = map[string]struct {
 	"AmazonSSM.GetConnectionStatus":                  {"ssm", (*Lab).getConnectionStatus},
 	"AmazonSSM.GetDocument":                          {"ssm", (*Lab).getDocument},
 	"AmazonSSM.DescribeDocument":                     {"ssm", (*Lab).describeDocument},
+	"TrentService.GenerateDataKey":                   {"kms", (*Lab).generateDataKey},
+	"TrentService.Decrypt":                           {"kms", (*Lab).decrypt},
 	"ResourceGroupsTaggingAPI_20170126.GetResources": {"tagging", (*Lab).getResources},
 }
 

@@ -92,6 +92,7 @@ func (l *Lab) newSession(n *node, d *document, properties json.RawMessage, reaso
 		SessionType:  d.SessionType,
 		AgentVersion: n.agent.Version,
 		Handshake:    d.SessionType == channel.NonInteractiveCommands || d.SessionType == channel.Port,
+		Encryption:   l.encryption(n, d.SessionType),
 		MaxPayload:   n.agent.MaxPayload + 3, // the UTF-8 decoder adds up to 3 held bytes
 		Input:        s.input,
 	})
@@ -130,6 +131,9 @@ func (s *session) run() {
 // nothing.
 func (s *session) serve() string {
 	err := s.node.furnished()
+	if err == nil && s.lab.encryption(s.node, s.doc.SessionType) != nil {
+		err = s.agent.Ready(s.ctx) // nothing runs before the handshake
+	}
 	switch {
 	case err != nil:
 	case s.doc.SessionType == channel.StandardStream:

@@ -46,19 +46,19 @@ func (r *record) String() string {
 }
 
 // open starts a session and connects to it.
-func (l *Lab) open(t testing.TB, input object) *client {
+func (l *Lab) open(t testing.TB, input object, change ...func(*channel.Config)) *client {
 	t.Helper()
-	return l.connect(t, l.ssm(t, "StartSession", input))
+	return l.connect(t, l.ssm(t, "StartSession", input), change...)
 }
 
-func (l *Lab) connect(t testing.TB, started object) *client {
+func (l *Lab) connect(t testing.TB, started object, change ...func(*channel.Config)) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	c := &client{t: t, stdout: newRecord(), stderr: newRecord()}
 	id := started["SessionId"].(string)
 	var err error
-	c.Session, err = channel.Connect(ctx, channel.Config{
+	cfg := channel.Config{
 		SessionID: id,
 		Token:     started["TokenValue"].(string),
 		Stdout:    c.stdout,
@@ -73,7 +73,11 @@ func (l *Lab) connect(t testing.TB, started object) *client {
 			}
 			return answer["TokenValue"].(string), nil
 		},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c.Session, err = channel.Connect(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

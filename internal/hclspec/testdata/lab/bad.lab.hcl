@@ -33,5 +33,15 @@ faults {
   disconnect = "sometimes" # ERROR: Invalid value
 }
 
+kms {
+  key_id = "my key"   # ERROR: Invalid KMS key
+  state  = "Broken"   # ERROR: Invalid value
+  deny   = ["Encrypt"] # ERROR: Invalid value
+}
+
+kms { # ERROR: Duplicate kms block
+  key_id = "alias/ssm"
+}
+
 session "x" { # ERROR: Unsupported block type
 }

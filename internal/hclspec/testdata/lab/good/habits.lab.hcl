@@ -11,3 +11,9 @@ faults {
   disconnect = "every 200 messages"
   seed       = 7
 }
+
+kms {
+  key_id            = "alias/ssm"
+  deny              = ["Decrypt"]
+  require_challenge = true
+}
