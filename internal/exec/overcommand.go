@@ -80,6 +80,10 @@ func (a *attempt) collect(ctx context.Context, s *openSession, trailer *shell.Tr
 		end = a.stopSession(s)
 	}
 	result, err := trailer.Result()
+	if refused, ok := errors.AsType[*channel.EncryptionError](end); ok && err != nil && !refused.Unasked {
+		// The agent waits for the handshake before it runs anything.
+		return ending{outcome: outcome.Unreachable, why: refused.Error()}
+	}
 	if err != nil {
 		if end != nil && !isExit(end) {
 			err = fmt.Errorf("%w; %w", err, end)

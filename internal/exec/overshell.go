@@ -155,6 +155,9 @@ func (a *attempt) boot(ctx context.Context, client *shellClient) (shell.Info, er
 	opened, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	if err := client.session.Ready(opened); err != nil {
+		if refused, ok := errors.AsType[*channel.EncryptionError](err); ok {
+			return shell.Info{}, refused // it says all there is
+		}
 		if ctx.Err() == nil && opened.Err() != nil {
 			err = fmt.Errorf("the channel was not ready after %s", readyTimeout)
 		}

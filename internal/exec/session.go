@@ -37,6 +37,9 @@ func (j *jobRun) call(own map[string][]string) plan.Call {
 		Document:   j.Job.Document,
 		Parameters: parameters,
 		Reason:     j.opts.Reason(j.start.Reason, j.opts.RunID, j.Job.Address),
+
+		RequireEncryption: j.Job.Session.RequireEncryption,
+		KMSKeyID:          j.Job.Session.KMSKeyID,
 	}
 }
 

@@ -79,18 +79,20 @@ func (d *decoder) settings(block *hcl.Block) Settings {
 
 func (d *decoder) provider(block *hcl.Block, seen names) *Provider {
 	b := d.body(block.Body, "a provider", block.DefRange, form{
-		attributes: "alias for_each region profile start_rate sign_data_channel",
+		attributes: "alias for_each region profile start_rate sign_data_channel require_encryption kms_key_id",
 		blocks:     "assume_role",
-		later:      "=require_encryption =kms_key_id =endpoint_url",
+		later:      "=endpoint_url",
 	})
 	p := &Provider{
-		Name:            block.Labels[0],
-		ForEach:         b.expr("for_each"),
-		Region:          b.expr("region"),
-		Profile:         b.expr("profile"),
-		StartRate:       b.expr("start_rate"),
-		SignDataChannel: b.expr("sign_data_channel"),
-		Range:           block.DefRange,
+		Name:              block.Labels[0],
+		ForEach:           b.expr("for_each"),
+		Region:            b.expr("region"),
+		Profile:           b.expr("profile"),
+		StartRate:         b.expr("start_rate"),
+		SignDataChannel:   b.expr("sign_data_channel"),
+		RequireEncryption: b.expr("require_encryption"),
+		KMSKeyID:          b.expr("kms_key_id"),
+		Range:             block.DefRange,
 	}
 	if p.Name != "aws" {
 		d.complain(block.LabelRanges[0], "No such provider", "The one provider is \"aws\".")

@@ -78,7 +78,7 @@ func (c *checker) variable(v *Variable) {
 func (c *checker) provider(p *Provider) {
 	c.expr(p.ForEach, spot{what: "a provider's for_each"})
 	at := spot{what: "a provider", each: p.ForEach != nil}
-	exprs := []Expression{p.Region, p.Profile, p.StartRate, p.SignDataChannel}
+	exprs := []Expression{p.Region, p.Profile, p.StartRate, p.SignDataChannel, p.RequireEncryption, p.KMSKeyID}
 	if r := p.AssumeRole; r != nil {
 		exprs = append(exprs, r.RoleARN, r.SessionName, r.ExternalID, r.Duration)
 	}
@@ -160,6 +160,8 @@ func (c *checker) session(s *Session) {
 	c.expr(s.MaxOutput, as("a session's max_output"))
 	c.expr(s.Shell, as("a session's shell"))
 	c.expr(s.AllowSensitiveParameters, as("a session's allow_sensitive_parameters"))
+	c.expr(s.RequireEncryption, as("a session's require_encryption"))
+	c.expr(s.KMSKeyID, as("a session's kms_key_id"))
 	c.providerRef(s.Provider, as("a session's provider"))
 	if r := s.Rollout; r != nil {
 		for _, expr := range []Expression{r.Waves, r.MaxParallel, r.MaxFailures, r.Pause, r.ApproveWaves, r.Order, r.OnHalt} {

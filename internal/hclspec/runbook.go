@@ -60,15 +60,17 @@ type Attribute struct {
 }
 
 type Provider struct {
-	Name            string // "aws"
-	Alias           string // `alias`, or ""
-	ForEach         Expression
-	Region          Expression
-	Profile         Expression
-	AssumeRole      *AssumeRole
-	StartRate       Expression // StartSession calls per second
-	SignDataChannel Expression // "auto" | "on" | "off"
-	Range           Range
+	Name              string // "aws"
+	Alias             string // `alias`, or ""
+	ForEach           Expression
+	Region            Expression
+	Profile           Expression
+	AssumeRole        *AssumeRole
+	StartRate         Expression // StartSession calls per second
+	SignDataChannel   Expression // "auto" | "on" | "off"
+	RequireEncryption Expression
+	KMSKeyID          Expression
+	Range             Range
 }
 
 type AssumeRole struct {
@@ -152,6 +154,8 @@ type Session struct {
 	MaxOutput                Expression
 	Shell                    Expression
 	AllowSensitiveParameters Expression
+	RequireEncryption        Expression
+	KMSKeyID                 Expression
 	DependsOn                []Reference
 	Preconditions            []*Assertion
 	Rollout                  *Rollout

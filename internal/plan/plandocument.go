@@ -32,6 +32,9 @@ type (
 		Profile   string  `json:"profile,omitempty"`
 		RoleARN   string  `json:"role_arn,omitempty"`
 		StartRate float64 `json:"start_rate"`
+
+		RequireEncryption bool   `json:"require_encryption,omitempty"`
+		KMSKeyID          string `json:"kms_key_id,omitempty"`
 	}
 	foundDocument struct {
 		Address string    `json:"addr"`
@@ -46,21 +49,23 @@ type (
 		SessionType string `json:"session_type"`
 	}
 	sessionDocument struct {
-		Address      string          `json:"addr"`
-		Name         string          `json:"session"`
-		Kind         Kind            `json:"kind"`
-		Document     string          `json:"document,omitempty"`
-		Reason       string          `json:"reason,omitempty"`
-		When         string          `json:"when,omitempty"`
-		Timeout      float64         `json:"timeout,omitempty"`
-		MaxOutput    int64           `json:"max_output"`
-		OnDisconnect string          `json:"on_disconnect"`
-		After        string          `json:"after"`
-		DependsOn    []string        `json:"depends_on,omitempty"` // session blocks
-		Rollout      rolloutDocument `json:"rollout"`
-		Jobs         []jobDocument   `json:"jobs"`
-		Steps        []stepDocument  `json:"steps"`
-		Finally      []stepDocument  `json:"finally,omitempty"`
+		Address           string          `json:"addr"`
+		Name              string          `json:"session"`
+		Kind              Kind            `json:"kind"`
+		Document          string          `json:"document,omitempty"`
+		Reason            string          `json:"reason,omitempty"`
+		When              string          `json:"when,omitempty"`
+		Timeout           float64         `json:"timeout,omitempty"`
+		MaxOutput         int64           `json:"max_output"`
+		OnDisconnect      string          `json:"on_disconnect"`
+		After             string          `json:"after"`
+		RequireEncryption bool            `json:"require_encryption,omitempty"` // beside its provider
+		KMSKeyID          string          `json:"kms_key_id,omitempty"`
+		DependsOn         []string        `json:"depends_on,omitempty"` // session blocks
+		Rollout           rolloutDocument `json:"rollout"`
+		Jobs              []jobDocument   `json:"jobs"`
+		Steps             []stepDocument  `json:"steps"`
+		Finally           []stepDocument  `json:"finally,omitempty"`
 	}
 	rolloutDocument struct {
 		Waves        [][]string `json:"waves"` // target ids
@@ -115,7 +120,8 @@ func (p *Plan) JSON() ([]byte, error) {
 		Providers: []providerDocument{}, Targets: []foundDocument{}, Documents: []documentDocument{}, Sessions: []sessionDocument{},
 	}
 	for _, provider := range p.Providers {
-		doc.Providers = append(doc.Providers, providerDocument{provider.Key, provider.Region, provider.Profile, provider.RoleARN, provider.StartRate})
+		doc.Providers = append(doc.Providers, providerDocument{provider.Key, provider.Region, provider.Profile, provider.RoleARN, provider.StartRate,
+			provider.RequireEncryption, provider.KMSKeyID})
 	}
 	for _, found := range p.Found {
 		targets := found.Targets
@@ -162,6 +168,7 @@ func (p *Plan) sessionDocument(s *Session) sessionDocument {
 	doc := sessionDocument{
 		Address: s.Address, Name: s.Name, Kind: s.Kind, Document: s.Document, Reason: s.Reason, When: s.When,
 		Timeout: s.Timeout.Seconds(), MaxOutput: s.MaxOutput, OnDisconnect: s.OnDisconnect, After: "passed",
+		RequireEncryption: s.RequireEncryption, KMSKeyID: s.KMSKeyID,
 		Rollout: rolloutOf(s), Jobs: make([]jobDocument, len(s.Jobs)), Steps: []stepDocument{},
 	}
 	if s.AfterEnded {

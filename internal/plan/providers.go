@@ -50,6 +50,7 @@ func (e *Evaluator) provider(decl *hclspec.Provider, a attributes) Provider {
 		StartRate:       a.number("start_rate", decl.StartRate, defaultStartRate, 0.01),
 		SignDataChannel: a.oneOf("sign_data_channel", decl.SignDataChannel, "auto", "on", "off"),
 	}
+	p.RequireEncryption, p.KMSKeyID = a.encryption(decl.RequireEncryption, decl.KMSKeyID)
 	if role := decl.AssumeRole; role != nil {
 		p.RoleARN = a.text("role_arn", role.RoleARN, "")
 		p.RoleSessionName = a.text("session_name", role.SessionName, "")

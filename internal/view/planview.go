@@ -78,6 +78,13 @@ func (v *planView) settings(s *plan.Session) {
 		row("reason", Sanitize(s.Reason))
 	}
 	row("document", v.documents(s))
+	if required, keys := v.plan.Encryption(s); required {
+		text := "required"
+		if len(keys) > 0 {
+			text += ", with KMS key " + Sanitize(strings.Join(keys, " or "))
+		}
+		row("encrypted", text)
+	}
 	row("rollout", rolloutText(s.Rollout, len(waves(s)), len(s.Jobs)))
 	if s.Timeout > 0 {
 		row("timeout", setting(s.Timeout)+" a job")
