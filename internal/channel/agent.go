@@ -36,6 +36,7 @@ type Agent struct {
 	transport Transport  // of the newest Attach
 	left      chan struct{}
 	client    OpenDataChannel
+	version   string    // of the client, from the handshake
 	started   time.Time // of the handshake; zero: nobody was attached yet
 	complete  bool      // data is taken: the handshake is complete, or there is none
 	timer     *time.Timer
@@ -218,6 +219,14 @@ func (a *Agent) Client() OpenDataChannel {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.client
+}
+
+// ClientVersion returns the client's version as its handshake had it, by which
+// agents decide what they do; "" without a handshake.
+func (a *Agent) ClientVersion() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.version
 }
 
 // Paused reports whether nothing can be published now: no client is attached.

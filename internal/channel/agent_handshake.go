@@ -61,6 +61,9 @@ func (a *Agent) handshakeResponse(payload []byte) error {
 			return nil
 		}
 	}
+	a.mu.Lock()
+	a.version = response.ClientVersion
+	a.mu.Unlock()
 	if a.cfg.Encryption != nil {
 		return a.takeKey(response.ProcessedClientActions)
 	}

@@ -59,6 +59,10 @@ type Config struct {
 	// writer ends the session. Nil: discarded.
 	Stdout, Stderr io.Writer
 
+	// TakePort says that the bytes of a session of type Port are read from
+	// Session.Port and not written to Stdout.
+	TakePort bool
+
 	// OnReconnect, when not nil, is called before each attempt to reconnect
 	// with its number since the connection was lost (from 1) and the reason.
 	OnReconnect func(attempt int, cause error)

@@ -73,6 +73,16 @@
 // to it that the data key is of one's own KMS key, whichever the agent names.
 // Agents do not encrypt port sessions, so with RequireEncryption there are none.
 //
+// # Port sessions
+//
+// With Config.TakePort the bytes of a session of type Port come from
+// Session.Port, a stream that is read and written and ends with io.EOF, and the
+// agent's flags go to it. What the bytes are, one plain stream or the frames of
+// many connections, follows from the properties in the handshake and from both
+// ends' versions, which PortStream.Multiplexed knows. Other payload types than
+// bytes and flags end such a session. Nothing is rewritten in it, and it is never
+// encrypted by KMS keys (amazon-ssm-agent, sessionplugin.go, isEncryptionEnabled).
+//
 // # Timers
 //
 // As the peers have them: 200 ms before the first retransmission, then the

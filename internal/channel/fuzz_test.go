@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"testing"
 	"testing/synctest"
 )
@@ -149,12 +150,54 @@ func FuzzParseExitCode(f *testing.F) {
 	})
 }
 
+func FuzzParseFlag(f *testing.F) {
+	recordedPayloads(f, func(m *Message) bool { return m.PayloadType == PayloadFlag })
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		if flag, err := ParseFlag(payload); err == nil && !bytes.Equal(AppendFlag(nil, flag), payload) {
+			t.Fatalf("%x was read as %d", payload, flag)
+		}
+	})
+}
+
+// FuzzPortProperties also goes through the handshake that carries them.
+func FuzzPortProperties(f *testing.F) {
+	for _, name := range vectorNames(f) {
+		for _, line := range readVector(f, name) {
+			if line.PayloadType != PayloadHandshakeRequest {
+				continue
+			}
+			var kind SessionTypeParameters
+			m, _ := ParseMessage(line.bytes(f))
+			request, err := ParseHandshakeRequest(m.Payload)
+			if err == nil && json.Unmarshal(request.RequestedClientActions[0].ActionParameters, &kind) == nil {
+				f.Add([]byte(kind.Properties))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, properties []byte) {
+		p, err := ParsePortProperties(properties)
+		if err != nil {
+			return
+		}
+		encodesAgain(t, p, ParsePortProperties)
+		s := &Session{}
+		s.port = &PortStream{session: s}
+		action, err := json.Marshal(SessionTypeParameters{Port, properties})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.act(RequestedAction{ActionSessionType, action}); got.ActionStatus != ActionSuccess || s.port.properties != p {
+			t.Fatalf("%s: %+v, %+v", properties, got, s.port.properties)
+		}
+	})
+}
+
 // FuzzSession plays frames to a session, cut from one input: each has its
 // length in front, and its digest is made right as often as not, so that what
 // is behind the decoder is reached. Run it with -fuzzminimizetime 1x: which
 // goroutine runs first makes coverage vary, and minimizing never ends.
 func FuzzSession(f *testing.F) {
-	for _, name := range []string{"b3-nonint-separate-exit3", "b5-nonint-notfound-separate", "c-interactive", "g-kms-nonint-separate", "g0-kms-client-action-failed", "j-fault-reord"} {
+	for _, name := range []string{"b3-nonint-separate-exit3", "b5-nonint-notfound-separate", "c-interactive", "g-kms-nonint-separate", "g0-kms-client-action-failed", "j-fault-reord", "d-portforward-http", "e2-ssh-server-closes"} {
 		var script []byte
 		for _, line := range readVector(f, name) {
 			if line.Kind == "binary" && line.Dir != "client->agent" {
@@ -169,7 +212,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			client, service := Pipe()
-			s, err := Connect(t.Context(), Config{SessionID: "s-1", Token: "token", TargetID: "i-1",
+			s, err := Connect(t.Context(), Config{SessionID: "s-1", Token: "token", TargetID: "i-1", TakePort: true,
 				DataKey: func(context.Context, string, map[string]string) ([]byte, []byte, error) {
 					return bytes.Clone(key), []byte("sealed"), nil
 				},
@@ -178,6 +221,7 @@ func FuzzSession(f *testing.F) {
 				t.Fatal(err)
 			}
 			s.Write([]byte("input"))
+			go io.Copy(io.Discard, s.port) // ends with the session
 			for len(script) > 2 {
 				n := min(int(script[0])<<8|int(script[1]), len(script)-2)
 				frame := script[2 : 2+n]

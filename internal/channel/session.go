@@ -25,7 +25,11 @@ type Session struct {
 	clientID string
 	stream   *stream
 	watch    *watchdog
-	opener   *opener // the receiver's own; nil: nothing is encrypted
+	port     *PortStream // nil without Config.TakePort
+
+	// the receiving goroutine's own:
+	opener *opener // nil: nothing is encrypted
+	taken  bool    // a port session, read from port
 
 	ctx    context.Context // ends when the session is to stop
 	cancel context.CancelFunc
@@ -62,6 +66,9 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 	}
 	s.stream = newStream(clientRole, clientWindow, clientBurst, s.deliver)
 	s.stream.hold()
+	if cfg.TakePort {
+		s.port = newPortStream(s)
+	}
 	t, err := s.open(ctx, cfg.Token)
 	if err != nil {
 		return nil, err

@@ -24,8 +24,7 @@ var (
 )
 
 // deliver takes the agent's stream, message by message, on the receiving
-// goroutine. It has a case for every payload type that an agent may send to a
-// session of the shell kinds.
+// goroutine. It has a case for every payload type that an agent may send.
 func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 	switch payloadType {
 	case PayloadHandshakeRequest:
@@ -41,6 +40,9 @@ func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 	payload, err := s.decrypt(payloadType, payload)
 	if err != nil {
 		return err
+	}
+	if s.taken {
+		return s.port.deliver(payloadType, payload)
 	}
 	switch payloadType {
 	case PayloadOutput:
@@ -81,6 +83,7 @@ func (s *Session) begun() error {
 		return &EncryptionError{Reason: "required, and the agent began without it", Unasked: true}
 	case was == phaseFresh:
 		s.letInput()
+		s.settle()
 	case was != phaseOpen:
 		return &ProtocolError{Doing: "read message", Err: errors.New("data before the end of the handshake")}
 	}
@@ -168,7 +171,11 @@ func (s *Session) takeType(action RequestedAction) ProcessedAction {
 		return fail("parameters not understood")
 	}
 	switch kind.SessionType {
-	case StandardStream, InteractiveCommands, NonInteractiveCommands, Port:
+	case StandardStream, InteractiveCommands, NonInteractiveCommands:
+	case Port:
+		if err := s.takePort(kind.Properties); err != nil {
+			return fail("port properties not understood")
+		}
 	default:
 		return fail(fmt.Sprintf("unknown session type %q", kind.SessionType))
 	}
@@ -202,6 +209,7 @@ func (s *Session) shaken(payload []byte) error {
 	}
 	s.watch.clear(waitHandshake)
 	s.letInput()
+	s.settle() // after it: a flag must not overtake what was held
 	return nil
 }
 

@@ -129,6 +129,9 @@ func (s *Session) fail(cause error) {
 	t := s.transport
 	s.mu.Unlock()
 	s.cancel()
+	if s.port != nil {
+		s.port.in.end(cause) // the receiving goroutine may wait there
+	}
 	if t != nil {
 		t.Close()
 	}
@@ -160,6 +163,9 @@ func (s *Session) finish(err error) {
 		ended = fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	s.stream.end(ended)
+	if s.port != nil {
+		s.port.finish(s.result)
+	}
 	close(s.done)
 }
 

@@ -3,6 +3,7 @@ package channel
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,8 @@ type stream struct {
 	deliver func(PayloadType, []byte) error
 
 	counters counters
+	waiting  atomic.Int32 // senders that wait for room
+	starving func()       // not nil: called when one begins to; takes no lock of ours
 
 	// The receiver's own, used by the receiving goroutine only.
 	inbox      inbox
@@ -79,10 +82,20 @@ func newStream(r role, limit, burst int, deliver func(PayloadType, []byte) error
 func (s *stream) send(payloadType PayloadType, payload []byte) error {
 	s.mu.Lock()
 	for s.err == nil && s.full() {
-		s.room.Wait()
+		s.waitForRoom()
 	}
 	s.mu.Unlock()
 	return s.enqueue(payloadType, payload, true)
+}
+
+// waitForRoom waits once, and lets it be known. mu is held.
+func (s *stream) waitForRoom() {
+	s.waiting.Add(1)
+	if s.starving != nil {
+		s.starving()
+	}
+	s.room.Wait()
+	s.waiting.Add(-1)
 }
 
 // full reports whether a sender of data must wait. mu is held.
