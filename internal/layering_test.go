@@ -22,12 +22,13 @@ var floors = map[string][]string{
 	"internal/quote":    {},
 	"internal/event":    {},
 	"internal/channel":  {},
+	"internal/tunnel":   {"internal/channel"},
 	"internal/shell":    {"internal/quote"},
 	"internal/hclspec":  {"internal/quote"},
 	"internal/plan":     {"internal/hclspec", "internal/quote"},
 	"internal/fleet":    {"internal/channel", "internal/hclspec", "internal/plan"},
 	"internal/exec":     {"internal/channel", "internal/event", "internal/plan", "internal/shell"},
-	"internal/lab":      {"internal/channel", "internal/hclspec"},
+	"internal/lab":      {"internal/channel", "internal/hclspec", "internal/tunnel"},
 	"internal/runstore": {"internal/event"},
 	"internal/view":     {"internal/event", "internal/plan"},
 }
@@ -37,6 +38,7 @@ var floors = map[string][]string{
 // to make a terminal.
 var owners = map[string][]string{
 	"github.com/gorilla/websocket":              {"internal/channel"},
+	"github.com/xtaci/smux":                     {"internal/tunnel"},
 	"github.com/hashicorp/hcl/v2":               {"internal/hclspec"},
 	"github.com/zclconf/go-cty":                 {"internal/hclspec", "internal/plan"},
 	"github.com/zclconf/go-cty-yaml":            {"internal/hclspec"},
