@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
+	"github.com/ssmrun/ssmrun/internal/tunnel"
 )
 
 // idleTimeout ends a session that no client is attached to; it is the
@@ -87,15 +88,20 @@ func (l *Lab) newSession(n *node, d *document, properties json.RawMessage, reaso
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.idle = time.AfterFunc(idleTimeout, func() { s.end("Terminated", "the session was idle") })
-	s.agent = channel.NewAgent(channel.AgentConfig{
+	cfg := channel.AgentConfig{
 		SessionID:    s.id,
 		SessionType:  d.SessionType,
 		AgentVersion: n.agent.Version,
-		Handshake:    d.SessionType == channel.NonInteractiveCommands || d.SessionType == channel.Port,
+		Handshake:    d.SessionType == channel.NonInteractiveCommands,
 		Encryption:   l.encryption(n, d.SessionType),
 		MaxPayload:   n.agent.MaxPayload + 3, // the UTF-8 decoder adds up to 3 held bytes
 		Input:        s.input,
-	})
+	}
+	if d.SessionType == channel.Port {
+		cfg.Handshake, cfg.Properties = true, properties
+		cfg.Queue = portQueue
+	}
+	s.agent = channel.NewAgent(cfg)
 	return s
 }
 
@@ -105,11 +111,11 @@ func newToken() string { return base64.StdEncoding.EncodeToString(randomBytes(96
 // Until the agent has said goodbye, a client that lost its connection can
 // resume.
 func (s *session) run() {
-	outcome := s.serve()
+	outcome, told := s.serve()
 	if s.ctx.Err() != nil {
-		s.agent.Terminate(outcome)
+		s.agent.Terminate(told)
 	} else {
-		s.agent.Close(outcome)
+		s.agent.Close(told)
 	}
 	s.mu.Lock()
 	if s.status != "Terminated" {
@@ -126,10 +132,10 @@ func (s *session) run() {
 	s.cancel()
 }
 
-// serve runs the session's process by the rules of its kind. It returns the
-// text that the service gives with channel_closed: why the session failed, or
-// nothing.
-func (s *session) serve() string {
+// serve runs the session's process by the rules of its kind. It returns why the
+// session failed, or nothing, and what of that the service gives with
+// channel_closed.
+func (s *session) serve() (outcome, told string) {
 	err := s.node.furnished()
 	if err == nil && s.lab.encryption(s.node, s.doc.SessionType) != nil {
 		err = s.agent.Ready(s.ctx) // nothing runs before the handshake
@@ -148,14 +154,19 @@ func (s *session) serve() string {
 		if p, err = s.commands(); err == nil {
 			err = s.serveCommand(p)
 		}
+	case s.doc.SessionType == channel.Port:
+		err = s.servePort()
 	default:
 		err = errors.New("session type " + string(s.doc.SessionType) + " is not supported")
 	}
 	if err != nil && s.ctx.Err() == nil {
 		s.lab.log.Warn("lab session failed", "session", s.id, "node", s.node.name, "error", err)
-		return err.Error()
+		if errors.As(err, new(*tunnel.SilentError)) {
+			return err.Error(), ""
+		}
+		return err.Error(), err.Error()
 	}
-	return ""
+	return "", ""
 }
 
 // end ends the session from outside.

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/ssmrun/ssmrun/internal/channel"
 )
 
 type startSessionInput struct {
@@ -51,9 +49,6 @@ func (l *Lab) startSession(c *call) (any, *apiError) {
 	n := l.byID[*in.Target]
 	if n == nil || !n.isOnline() {
 		return nil, refuse("TargetNotConnected", "%s is not connected.", *in.Target)
-	}
-	if d.SessionType == channel.Port {
-		return nil, refuse("InvalidDocument", "The lab does not run port sessions yet: document %s has the session type Port.", d.name)
 	}
 	var reason string
 	if in.Reason != nil {
