@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/outcome"
@@ -197,10 +198,14 @@ func (j *jobRun) stopClock() {
 	}
 }
 
+// firstError is the first mistake in one line; the diagnostic itself is an event.
 func firstError(diags plan.Diagnostics) string {
 	for i, d := range diags {
 		if diags[i : i+1].HasErrors() {
-			return d.Summary
+			if d.Detail == "" {
+				return d.Summary
+			}
+			return d.Summary + ": " + strings.Join(strings.Fields(d.Detail), " ")
 		}
 	}
 	return "unknown error"

@@ -17,6 +17,11 @@ const (
 	readyTimeout = 45 * time.Second
 	// bootTimeout bounds the wait for the step server's first word.
 	bootTimeout = 15 * time.Second
+	// silence is how long a step may be silent before the step server is asked
+	// whether it lives, and how long it may take to answer. Both together are
+	// longer than the channel tries to resume, so that an outage that can be
+	// mended does not end a step.
+	silence = 75 * time.Second
 	// finallyTimeout is a finally step's, unless it has its own.
 	finallyTimeout = 30 * time.Second
 	// grace is the time between INT, TERM and KILL for a step that is stopped.

@@ -130,7 +130,7 @@ func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
 		ctx = c
 	}
 	input := &lateWriter{}
-	client := &shellClient{Client: shell.New(input, shell.Options{}), watched: make(chan struct{})}
+	client := &shellClient{Client: shell.New(input, shell.Options{Silence: silence}), watched: make(chan struct{})}
 	session, err := a.startSession(ctx, a.call(nil), Streams{Stdout: client, Stderr: client})
 	if err != nil {
 		return nil, a.notOpened(ctx, err)

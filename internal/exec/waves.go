@@ -68,7 +68,11 @@ func (c *coordinator) rest(ro *rollout) {
 		return
 	}
 	ro.phase = resting
-	question := fmt.Sprintf("Start wave %d of %d of %s (%d targets)?", next+1, ro.waves(), ro.session.Address, len(ro.waveJobs(next)))
+	targets := "1 target"
+	if n := len(ro.waveJobs(next)); n != 1 {
+		targets = fmt.Sprintf("%d targets", n)
+	}
+	question := fmt.Sprintf("Start wave %d of %d of %s (%s)?", next+1, ro.waves(), ro.session.Address, targets)
 	c.spawn(func() func() {
 		timer := time.NewTimer(r.Pause)
 		defer timer.Stop()

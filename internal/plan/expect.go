@@ -100,7 +100,7 @@ func (w *wanted) compile(t streamTest) error {
 			}
 			w.patterns = append(w.patterns, pattern)
 		case "json":
-			query, err := jmespath.Compile(text)
+			query, err := compile(text)
 			if err != nil {
 				return fmt.Errorf("%s is no JMESPath expression: %w", strconv.Quote(clipText(text, 80)), err)
 			}
@@ -235,6 +235,17 @@ func (t streamTest) json(r *Recording, w wanted) finding {
 		return finding{holds: t.negated, got: got}
 	}
 	return finding{holds: !t.negated, got: strconv.FormatBool(!t.negated)}
+}
+
+// compile reads a query, which may be a captured value: the library's panics on
+// some text must not end the program.
+func compile(text string) (query jmespath.JMESPath, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("internal error (%T)", cause)
+		}
+	}()
+	return jmespath.Compile(text)
 }
 
 // search evaluates a query on what a target wrote; neither may end the
