@@ -22,6 +22,15 @@ import (
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
 
+var (
+	// ErrNoRegion is in the error of Open when nothing says which region.
+	ErrNoRegion = errors.New("no region: set region in the provider block, -region, AWS_REGION, " +
+		"or region in the profile (aws configure set region ...)")
+
+	// ErrNoCredentials is in the error of Open when no source has any.
+	ErrNoCredentials = errors.New("no AWS credentials")
+)
+
 // load returns the configuration of one provider. What a provider block says
 // wins over the flags, and these over the environment and the shared config
 // files.
@@ -36,8 +45,7 @@ func (f *Fleet) load(ctx context.Context, spec plan.Provider) (aws.Config, error
 		return aws.Config{}, explainConfig(err, cmp.Or(profile, os.Getenv("AWS_PROFILE")))
 	}
 	if cfg.Region == "" {
-		return aws.Config{}, errors.New("no region: set region in the provider block, -region, AWS_REGION, " +
-			"or region in the profile (aws configure set region ...)")
+		return aws.Config{}, ErrNoRegion
 	}
 	if spec.RoleARN != "" {
 		f.assume(&cfg, spec)
@@ -188,8 +196,8 @@ func explainCredentials(err error) error {
 	case strings.Contains(text, "AssumeRole"):
 		hint = "check that these credentials may assume the role"
 	case strings.Contains(text, "no EC2 IMDS role found"):
-		return fmt.Errorf("no AWS credentials: %s (looked in the environment, the shared config files "+
-			"and the instance metadata service)", hint)
+		return fmt.Errorf("%w: %s (looked in the environment, the shared config files "+
+			"and the instance metadata service)", ErrNoCredentials, hint)
 	}
 	return fmt.Errorf("get AWS credentials: %w (%s)", err, hint)
 }

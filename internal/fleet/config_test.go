@@ -272,7 +272,7 @@ func TestTrust(t *testing.T) {
 			f := New(c.opts)
 			open(t, f)
 			p := f.providers["aws"]
-			_, err := p.callStartSession(t.Context(), plan.Call{Target: "i-1"})
+			_, err := p.callStartSession(t.Context(), callInput(plan.Call{Target: "i-1"}))
 			if c.ok != (err == nil) {
 				t.Fatalf("got %+v, want success: %v", err, c.ok)
 			}

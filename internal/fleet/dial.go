@@ -37,6 +37,7 @@ func (f *Fleet) connect(ctx context.Context, p *provider, call plan.Call, s *sta
 		Stdout:            out.Stdout,
 		Stderr:            out.Stderr,
 		OnReconnect:       out.OnReconnect,
+		TakePort:          s.takePort,
 	})
 }
 

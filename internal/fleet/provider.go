@@ -57,7 +57,7 @@ func (f *Fleet) provider(key string) (*provider, error) {
 func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider, error) {
 	cfg, err := f.load(ctx, spec)
 	if err != nil {
-		return nil, fmt.Errorf("provider %s: %w", spec.Key, err)
+		return nil, err
 	}
 	cfg.HTTPClient = f.client
 	cfg.Retryer = newRetryer
@@ -86,12 +86,12 @@ func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider
 	})
 	p.inventory.init(p)
 	if err := p.locate(ctx); err != nil {
-		return nil, fmt.Errorf("provider %s: %w", spec.Key, err)
+		return nil, err
 	}
 	if !f.opts.NoSignRequest {
 		creds, err := cfg.Credentials.Retrieve(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("provider %s: %w", spec.Key, explainCredentials(err))
+			return nil, explainCredentials(err)
 		}
 		p.caller.account = creds.AccountID
 	}
@@ -123,9 +123,10 @@ func (p *provider) locate(ctx context.Context) error {
 // Open loads the configuration and the credentials of every provider. Nothing
 // else is asked of AWS. An error names the provider and what to set; ctx bounds
 // what credentials need (a role to assume, a metadata service to ask). Without
-// providers the default one, "aws", is opened.
+// providers the default one, "aws", is opened, and no error names it.
 func (f *Fleet) Open(ctx context.Context, providers []plan.Provider) error {
-	if len(providers) == 0 {
+	named := len(providers) > 0
+	if !named {
 		providers = []plan.Provider{{Key: "aws"}}
 	}
 	if err := f.checkFlags(providers); err != nil {
@@ -141,6 +142,9 @@ func (f *Fleet) Open(ctx context.Context, providers []plan.Provider) error {
 	for _, spec := range providers {
 		p, err := f.openProvider(ctx, spec)
 		if err != nil {
+			if named {
+				err = fmt.Errorf("provider %s: %w", spec.Key, err)
+			}
 			errs = append(errs, err)
 			continue
 		}

@@ -73,7 +73,7 @@ func (f *Fleet) startSession(ctx context.Context, p *provider, call plan.Call, p
 			return nil, &StartError{Target: call.Target, Code: CodeCancelled, Err: ctx.Err()}
 		}
 		sent := time.Now()
-		result, err := p.callStartSession(ctx, call)
+		result, err := p.callStartSession(ctx, callInput(call))
 		if err == nil {
 			return result, nil
 		}
@@ -121,17 +121,12 @@ type started struct {
 	id    string
 	token Secret
 	url   Secret
+
+	takePort bool // the bytes of a port session are for Session.Port
 }
 
 // callStartSession makes one call, with no retry below it.
-func (p *provider) callStartSession(ctx context.Context, call plan.Call) (*started, *callError) {
-	in := &ssm.StartSessionInput{Target: &call.Target, Parameters: call.Parameters}
-	if call.Document != "" {
-		in.DocumentName = &call.Document
-	}
-	if call.Reason != "" {
-		in.Reason = &call.Reason
-	}
+func (p *provider) callStartSession(ctx context.Context, in *ssm.StartSessionInput) (*started, *callError) {
 	ctx, cancel := outlive(ctx, answerGrace)
 	defer cancel()
 	var wire wire
@@ -146,6 +141,18 @@ func (p *provider) callStartSession(ctx context.Context, call plan.Call) (*start
 		return nil, &callError{cause: errors.New("the answer lacks a session id, a token or a stream URL"), fate: fateUnknown}
 	}
 	return s, nil
+}
+
+// callInput is a call as the API has it.
+func callInput(call plan.Call) *ssm.StartSessionInput {
+	in := &ssm.StartSessionInput{Target: &call.Target, Parameters: call.Parameters}
+	if call.Document != "" {
+		in.DocumentName = &call.Document
+	}
+	if call.Reason != "" {
+		in.Reason = &call.Reason
+	}
+	return in
 }
 
 // outlive returns a context that ends grace after ctx does.

@@ -226,13 +226,13 @@ func TestCallCarriesWhatItSays(t *testing.T) {
 	f := inMemory(t, s, Options{})
 	p := f.providers["aws"]
 	call := plan.Call{Target: "i-1", Document: "Doc", Parameters: map[string][]string{"command": {"ls"}}, Reason: "why"}
-	if _, err := p.callStartSession(t.Context(), call); err != nil {
+	if _, err := p.callStartSession(t.Context(), callInput(call)); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(s.last); got != "map[DocumentName:Doc Parameters:map[command:[ls]] Reason:why Target:i-1]" {
 		t.Errorf("sent %s", got)
 	}
-	if _, err := p.callStartSession(t.Context(), plan.Call{Target: "i-1"}); err != nil {
+	if _, err := p.callStartSession(t.Context(), callInput(plan.Call{Target: "i-1"})); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(s.last); got != "map[Target:i-1]" {
