@@ -21,7 +21,9 @@ func normalizeFlags(root *cobra.Command, args []string) []string {
 			return append(out, args[i:]...)
 		case len(arg) < 2 || arg[0] != '-':
 			if sub := subcommand(cmd, arg); sub != nil {
-				cmd = sub
+				if cmd = sub; cmd.Annotations[ownsFlags] != "" {
+					return append(append(out, arg, "--"), args[i+1:]...)
+				}
 			} else if cmd.Annotations[ownsRest] != "" {
 				return append(out, args[i:]...)
 			}
@@ -48,6 +50,9 @@ func normalizeFlags(root *cobra.Command, args []string) []string {
 
 // ownsRest marks a command whose arguments end our flags.
 const ownsRest = "owns-rest"
+
+// ownsFlags marks a command that reads all that follows its name itself.
+const ownsFlags = "owns-flags"
 
 func subcommand(cmd *cobra.Command, name string) *cobra.Command {
 	for _, sub := range cmd.Commands() {

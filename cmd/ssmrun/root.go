@@ -36,7 +36,7 @@ Flags take one dash or two.`,
 	root.PersistentFlags().StringVar(&chdir, "chdir", "", "switch to `DIR` before doing anything")
 	root.CompletionOptions.DisableDescriptions = false
 	root.AddCommand(
-		newValidate(), newPlan(), newApply(), newExec(), newTargets(),
+		newValidate(), newPlan(), newApply(), newExec(), newTargets(), newStartSession(),
 		newShow(), newHistory(), newLab(), newVersion(),
 	)
 	refuseUnknownShells(root)

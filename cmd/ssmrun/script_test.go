@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,8 +23,40 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": cmdCode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": cmdCode, "lab": cmdLab},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
 	})
+}
+
+// cmdLab is `lab [-tls] DIR`: it serves the lab of DIR until the script ends,
+// and points AWS's settings at it. With -tls its authority is in $CA.
+func cmdLab(ts *testscript.TestScript, neg bool, args []string) {
+	var opts lab.Options
+	if len(args) == 2 && args[0] == "-tls" {
+		opts.TLS, args = true, args[1:]
+	}
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: lab [-tls] DIR")
+	}
+	spec, diags := loadLab(labBeside, ts.MkAbs(args[0]))
+	if diags.HasErrors() {
+		ts.Fatalf("%v", diags)
+	}
+	served, err := lab.Start(context.Background(), spec, opts)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(served.Close()) })
+	for _, setting := range served.Environ() {
+		name, value, _ := strings.Cut(setting, "=")
+		ts.Setenv(name, value)
+	}
+	if opts.TLS {
+		ca := ts.MkAbs("ca.pem")
+		ts.Check(os.WriteFile(ca, served.CACertPEM(), 0o600))
+		ts.Setenv("CA", ca)
+	}
 }
 
 // cmdCode is `code N program args...`: the program must end with exit code N.

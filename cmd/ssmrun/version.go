@@ -29,12 +29,17 @@ func newVersion() *cobra.Command {
 					"platform": runtime.GOOS + "_" + runtime.GOARCH, "go": runtime.Version(),
 				})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "ssmrun v%s\non %s_%s\n", version, runtime.GOOS, runtime.GOARCH)
+			printVersion(cmd)
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// printVersion says which version this is, for people.
+func printVersion(cmd *cobra.Command) {
+	fmt.Fprintf(cmd.OutOrStdout(), "ssmrun v%s\non %s_%s\n", version, runtime.GOOS, runtime.GOARCH)
 }
 
 // revision is the commit that this binary was built from, "" when the build

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestStartSessionRequests checks the body of the StartSession call that each
+// command line makes: the service sees what the AWS CLI would have sent it.
+func TestStartSessionRequests(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "request.json"), `{"Target": "i-file", "Reason": "from the file", "Parameters": {"a": ["1"]}}`)
+	write(t, filepath.Join(dir, "parameters.json"), `{"command": ["ls -l"]}`)
+	write(t, filepath.Join(dir, "script"), "echo a\necho b\n")
+	for _, c := range []struct{ args, want string }{
+		{"--target i-1", `{"Target": "i-1"}`},
+		{"-target i-1", `{"Target": "i-1"}`},
+		{"-target=i-1 --reason=-x", `{"Target": "i-1", "Reason": "-x"}`},
+		{"--target|i-1|--reason|-5 days", `{"Target": "i-1", "Reason": "-5 days"}`},
+		{"--target|i-1|--reason|exactly ssmrun/this ", `{"Target": "i-1", "Reason": "exactly ssmrun/this "}`},
+		{"--target i-1 --document-name Doc", `{"Target": "i-1", "DocumentName": "Doc"}`},
+		{"--tar i-1 --doc Doc", `{"Target": "i-1", "DocumentName": "Doc"}`},
+		{"--target i-1 --parameters a=1,b=2", `{"Target": "i-1", "Parameters": {"a": ["1"], "b": ["2"]}}`},
+		{"--target|i-1|--parameters|a=x y,b=1,2", `{"Target": "i-1", "Parameters": {"a": ["x y"], "b": ["1", "2"]}}`},
+		{`--target|i-1|--parameters|{"portNumber": ["80"]}`, `{"Target": "i-1", "Parameters": {"portNumber": ["80"]}}`},
+		{"--target i-1 --parameters file://parameters.json", `{"Target": "i-1", "Parameters": {"command": ["ls -l"]}}`},
+		{"--target i-1 --parameters command@=file://script", `{"Target": "i-1", "Parameters": {"command": ["echo a\necho b\n"]}}`},
+		{"--cli-input-json file://request.json", `{"Target": "i-file", "Reason": "from the file", "Parameters": {"a": ["1"]}}`},
+		{"--target i-1 --cli-input-json file://request.json --parameters b=2",
+			`{"Target": "i-1", "Reason": "from the file", "Parameters": {"b": ["2"]}}`},
+		{`--cli-input-json|{"Target": "i-2", "DocumentName": ""}`, `{"Target": "i-2", "DocumentName": ""}`},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			sep := " "
+			if strings.Contains(c.args, "|") {
+				sep = "|"
+			}
+			got := requestOf(t, dir, strings.Split(c.args, sep))
+			var want any
+			if err := json.Unmarshal([]byte(c.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// requestOf returns what a command line sends to a service that refuses it.
+func requestOf(t *testing.T, dir string, args []string) (request any) {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if target := r.Header.Get("X-Amz-Target"); target != "AmazonSSM.StartSession" {
+			t.Errorf("called %s", target)
+		}
+		if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"__type": "TargetNotConnected", "message": "no."}`)
+	}))
+	defer service.Close()
+	cmd := command(dir, append([]string{"start-session"}, args...)...)
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=AKIATEST", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION=eu-west-1",
+		"AWS_ENDPOINT_URL="+service.URL, "AWS_CONFIG_FILE=none", "AWS_SHARED_CREDENTIALS_FILE=none")
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 254 {
+		t.Errorf("%v: exit code %d\n%s", err, cmd.ProcessState.ExitCode(), out)
+	}
+	return request
+}
+
+// TestClosedOutputEndsTheSession: nobody reads stdout any more, and the session
+// does not stay open for that.
+func TestClosedOutputEndsTheSession(t *testing.T) {
+	dir, served := attendedLab(t)
+	read, output, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := startSessionCommand(dir, served, "--document-name", "AWS-StartInteractiveCommand", "--parameters", "command=yes")
+	cmd.Stdout = output
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	output.Close()
+	if _, err := io.ReadFull(read, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 141 || stderr.Len() > 0 {
+		t.Errorf("exit code %d, want 141\n%s", code, stderr.String())
+	}
+	waitFor(t, "the node's processes to end", func() bool { return served.processes(t) == 0 })
+}
+
+// TestBlockedOutputDoesNotHoldTheProgram: stdout takes no more, and a signal
+// ends the program and the session all the same.
+func TestBlockedOutputDoesNotHoldTheProgram(t *testing.T) {
+	dir, served := attendedLab(t)
+	read, output, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	cmd := startSessionCommand(dir, served, "--document-name", "AWS-StartInteractiveCommand", "--parameters", "command=yes")
+	cmd.Stdout = output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	output.Close()
+	if _, err := io.ReadFull(read, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	time.Sleep(300 * time.Millisecond) // the pipe holds 64 KiB, the pty gives 1 MB/s
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("exit code %d, want 143", code)
+	}
+	waitFor(t, "the node's processes to end", func() bool { return served.processes(t) == 0 })
+}
+
+// attendedLab serves a lab with the node i-00000000000000001. The test goes on
+// beside others.
+func attendedLab(t *testing.T) (dir string, served *servedLab) {
+	t.Helper()
+	t.Parallel()
+	dir = t.TempDir()
+	write(t, filepath.Join(dir, "n.lab.hcl"), "nodes \"n\" {\n  ids = [\"i-00000000000000001\"]\n}\nagent {\n  first_output_delay = \"10ms\"\n}\n")
+	return dir, startLab(t, dir, false)
+}
+
+func startSessionCommand(dir string, served *servedLab, args ...string) *exec.Cmd {
+	cmd := command(dir, append([]string{"start-session", "--target", "i-00000000000000001"}, args...)...)
+	cmd.Env = append(os.Environ(), served.environ...)
+	return cmd
+}
+
+// timedKeys notes what is typed at a remote terminal, and when.
+type timedKeys struct {
+	begun time.Time
+	typed []string
+	at    []time.Duration
+}
+
+func (k *timedKeys) Write(p []byte) (int, error) {
+	k.typed = append(k.typed, string(p))
+	k.at = append(k.at, time.Since(k.begun))
+	return len(p), nil
+}
+
+func TestEndOfInputIsTypedUntilItIsHeard(t *testing.T) {
+	for _, c := range []struct {
+		input string
+		typed bool
+		want  []string
+	}{
+		{"", false, []string{"\x04", "\x04", "\x04"}},
+		{"ls\n", false, []string{"ls\n", "\x04", "\x04", "\x04"}},
+		{"ls\r", false, []string{"ls\r", "\x04", "\x04", "\x04"}},
+		{"ls", false, []string{"ls", "\n", "\x04", "\x04", "\x04"}},
+		{"ls", true, []string{"ls", "\x04", "\x04", "\x04"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			remote := &timedKeys{begun: time.Now()}
+			done := make(chan struct{})
+			time.AfterFunc(5*time.Second, func() { close(done) })
+			keyboard{in: strings.NewReader(c.input), remote: remote, typed: c.typed}.run(done)
+			if diff := cmp.Diff(c.want, remote.typed); diff != "" {
+				t.Errorf("%q: %s", c.input, diff)
+			}
+			n := len(remote.at)
+			if gap := remote.at[n-1] - remote.at[n-2]; gap != 2*(remote.at[n-2]-remote.at[n-3]) {
+				t.Errorf("typed after %v: the waits do not grow", remote.at)
+			}
+		})
+	}
+}
