@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Main()
-	testscript.Main(m, map[string]func(){"ssmrun": func() { os.Exit(run(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){"ssmrun": main})
 }
 
 // TestScripts runs what a user could type, one behaviour a file.
