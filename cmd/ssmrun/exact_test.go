@@ -88,10 +88,7 @@ func numbers(from, to int) []byte {
 // TestApplyIsExact runs five steps on 200 nodes with the agent's habits on and
 // compares every byte of every stream of every node.
 func TestApplyIsExact(t *testing.T) {
-	nodes := 200
-	if testing.Short() {
-		nodes = 20
-	}
+	nodes := fleetSize()
 	dir := t.TempDir()
 	writeExactRunbook(t, dir, nodes, "")
 	result := runCommand(t, dir, "apply", "-lab", "-auto-approve", "-no-color")
@@ -101,11 +98,19 @@ func TestApplyIsExact(t *testing.T) {
 	compareOutputs(t, dir, nodes)
 }
 
+// fleetSize is how many nodes are enough to show what holds for a fleet.
+func fleetSize() int {
+	if testing.Short() {
+		return 20
+	}
+	return 200
+}
+
 // TestOneFailureIsNamed lets one step of one node fail: the run exits with 3
 // and says where, what, and which line of the runbook wanted it.
 func TestOneFailureIsNamed(t *testing.T) {
 	dir := t.TempDir()
-	writeExactRunbook(t, dir, 12, "7")
+	writeExactRunbook(t, dir, fleetSize(), "7")
 	result := runCommand(t, dir, "apply", "-lab", "-auto-approve", "-no-color")
 	if result.code != 3 {
 		t.Fatalf("exit code %d, want 3\n%s\n%s", result.code, result.stdout, result.stderr)
