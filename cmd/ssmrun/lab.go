@@ -31,11 +31,7 @@ AWS SDK and the AWS CLI understand. The lab runs until it is interrupted; then i
 kills what its nodes started.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := flags.ui(cmd)
-			if err != nil {
-				return err
-			}
-			dir, err := directory(args)
+			u, dir, err := flags.begin(cmd, args)
 			if err != nil {
 				return err
 			}

@@ -21,11 +21,7 @@ wave, every rendered command, and how long StartSession's quota will take.
 Nothing is run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := flags.ui(cmd)
-			if err != nil {
-				return err
-			}
-			dir, err := directory(args)
+			u, dir, err := flags.begin(cmd, args)
 			if err != nil {
 				return err
 			}

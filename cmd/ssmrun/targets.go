@@ -21,11 +21,7 @@ func newTargets() *cobra.Command {
 		Short: "Show what a runbook's selectors resolve to, and why not",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := flags.ui(cmd)
-			if err != nil {
-				return err
-			}
-			dir, err := directory(args)
+			u, dir, err := flags.begin(cmd, args)
 			if err != nil {
 				return err
 			}

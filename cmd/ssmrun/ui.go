@@ -68,6 +68,17 @@ func (f *uiFlags) ui(cmd *cobra.Command) (*ui, error) {
 	return u, nil
 }
 
+// begin is what a command about a runbook needs first: where to speak, and the
+// directory it was given.
+func (f *uiFlags) begin(cmd *cobra.Command, args []string) (*ui, string, error) {
+	u, err := f.ui(cmd)
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err := directory(args)
+	return u, dir, err
+}
+
 func (f *uiFlags) wants(stream *os.File) bool {
 	switch {
 	case f.noColor || f.color == "off":

@@ -19,11 +19,7 @@ func newValidate() *cobra.Command {
 may be used. AWS is not asked, and variables need no values.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			u, err := flags.ui(cmd)
-			if err != nil {
-				return err
-			}
-			dir, err := directory(args)
+			u, dir, err := flags.begin(cmd, args)
 			if err != nil {
 				return err
 			}
