@@ -76,6 +76,9 @@ func (t streamTest) wants(v cty.Value) (wanted, error) {
 		if !isText || len(texts) == 0 {
 			return bad("a string or a list of strings")
 		}
+		if slices.Contains(texts, "") {
+			return w, fmt.Errorf("%q has an empty string, which is found in everything; use \"empty\" or \"lines\"", t.attr.Name)
+		}
 	}
 	w.texts = texts
 	return w, w.compile(t)

@@ -48,6 +48,7 @@ func TestMistakes(t *testing.T) {
 		"script that is not":     {session("", `script = "files/none.sh"`), []string{"Script cannot be read", "files/none.sh"}},
 		"bad regular expression": {session("", "command = \"x\"\n    expect {\n      stdout { matches = \"(\" }\n    }"), []string{"regular expression"}},
 		"bad JMESPath":           {session("", "command = \"x\"\n    expect {\n      stdout { json = \"a[\" }\n    }"), []string{"JMESPath"}},
+		"contains nothing":       {session("", "command = \"x\"\n    expect {\n      stdout { contains = \"\" }\n    }"), []string{"found in everything", "lines"}},
 		"bad exit code":          {session("", "command = \"x\"\n    expect {\n      exit_code = \"none\"\n    }"), []string{"exit_code"}},
 		"type of a capture": {
 			session("", "command = \"a\"\n    captures = { n = tonumber(self.stdout) }\n  }\n  step \"y\" {\n    command = [\"x\", step.x.captures.n.value]"),
