@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"time"
 )
 
@@ -87,6 +88,8 @@ type Config struct {
 	// Quiet is how long a session in which the agent has said nothing holds
 	// back input. Default 3 s. See the package comment, "Input".
 	Quiet time.Duration
+
+	jitter func(n int64) int64 // nil: rand.Int64N; simulations draw their own
 }
 
 // withDefaults fills in what was left out.
@@ -111,6 +114,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Stderr == nil {
 		c.Stderr = io.Discard
+	}
+	if c.jitter == nil {
+		c.jitter = rand.Int64N
 	}
 	for _, d := range []struct {
 		value  *time.Duration

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -35,7 +34,7 @@ func (o *outage) reconnect(cause error) (Transport, error) {
 	}
 	for {
 		o.attempts++
-		if err := pause(s.ctx, o.attempts); err != nil {
+		if err := pause(s.ctx, o.attempts, s.cfg.jitter); err != nil {
 			return nil, err
 		}
 		if time.Since(o.since) > s.cfg.ResumeTimeout {
@@ -84,9 +83,9 @@ func (o *outage) attempt() (Transport, error) {
 
 // pause waits before an attempt: a random time, so that a thousand sessions
 // that lost one network do not return as one.
-func pause(ctx context.Context, attempt int) error {
+func pause(ctx context.Context, attempt int, jitter func(int64) int64) error {
 	limit := min(reconnectPause<<min(attempt-1, 10), reconnectLimit)
-	timer := time.NewTimer(time.Duration(rand.Int64N(int64(limit)) + 1))
+	timer := time.NewTimer(time.Duration(jitter(int64(limit)) + 1))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
