@@ -4,52 +4,19 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"flag"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-var (
-	simSeed     = flag.Uint64("sim.seed", 0, "run only the simulated session of this seed")
-	simSessions = flag.Int("sim.sessions", 300, "simulated sessions")
-)
-
-// TestSimulatedSessionsLoseNothing runs sessions over networks that lose,
-// double, reorder, delay and cut, and compares what was sent with what came,
-// in both directions. Every choice comes from the seed, which a failure names.
-func TestSimulatedSessionsLoseNothing(t *testing.T) {
-	first, last := uint64(1), uint64(*simSessions)
-	if *simSeed != 0 {
-		first, last = *simSeed, *simSeed
-	}
-	var total Stats
-	for seed := first; seed <= last; seed++ {
-		synctest.Test(t, func(t *testing.T) {
-			defer func() {
-				if t.Failed() {
-					t.Logf("replay with -run TestSimulatedSessionsLoseNothing -sim.seed %d", seed)
-				}
-			}()
-			stats := simulate(t, seed)
-			total.Retransmissions += stats.Retransmissions
-			total.Duplicates += stats.Duplicates
-			total.OutOfOrder += stats.OutOfOrder
-			total.Reconnects += stats.Reconnects
-		})
-		if t.Failed() {
-			return
-		}
-	}
-	t.Logf("%d sessions: %d retransmissions, %d duplicates, %d out of order, %d reconnections (client side)",
-		last-first+1, total.Retransmissions, total.Duplicates, total.OutOfOrder, total.Reconnects)
-	if *simSeed == 0 && (total.Retransmissions == 0 || total.Duplicates == 0 || total.OutOfOrder == 0 || total.Reconnects == 0) {
-		t.Errorf("the network was too good: %+v", total)
-	}
+// TestSimulatedAgent: the same with our own Agent as the other end, over a
+// Faulty transport.
+func TestSimulatedAgent(t *testing.T) {
+	simulated(t, 1, simulateAgent)
 }
 
-func simulate(t *testing.T, seed uint64) Stats {
+func simulateAgent(t *testing.T, seed uint64) simCounts {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	faults := Faults{
 		Drop:      0.05,
@@ -85,6 +52,7 @@ func simulate(t *testing.T, seed uint64) Stats {
 	}
 	s := l.connect(func(c *Config) { c.DrainTimeout = time.Hour })
 	wrote := make(chan error, 3)
+	start := time.Now()
 	upSize, downSize, errsSize := rng.IntN(3000)+1, rng.IntN(3000)+1, rng.IntN(3000)+1
 	go func() {
 		wrote <- pieces(upSize, up, func(p []byte) error { _, err := s.Write(p); return err })
@@ -115,7 +83,9 @@ func simulate(t *testing.T, seed uint64) Stats {
 		}
 	}
 	l.end(s)
-	return s.Stats()
+	stats := s.Stats()
+	return simCounts{sessions: 1, cuts: int(stats.Reconnects), agentResends: int(l.agent.Stats().Retransmissions), sent: stats.BytesSent,
+		received: stats.BytesReceived, resends: stats.Retransmissions, duplicates: stats.Duplicates, early: stats.OutOfOrder, fake: time.Since(start)}
 }
 
 // TestConnectionsThatAreCutMakeProgress: with more under way than a connection

@@ -29,8 +29,10 @@ type refConfig struct {
 	// agent. 0: as long as it takes.
 	closeWait time.Duration
 
-	// input takes the client's stream data in order, decrypted.
-	input func(payloadType uint32, p []byte)
+	// opened is told when data may flow, and input takes the client's stream
+	// data in order, decrypted. Both may be nil.
+	opened func()
+	input  func(payloadType uint32, p []byte)
 }
 
 // refAgent is the agent by its rules. It is a value that reacts: one goroutine,
@@ -103,6 +105,9 @@ func (a *refAgent) start() {
 func (a *refAgent) open() {
 	a.complete = true
 	a.readyAt = time.Now().Add(a.notReady)
+	if a.opened != nil {
+		a.opened()
+	}
 }
 
 // send is stream data of any payload type, one message.

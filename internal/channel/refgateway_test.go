@@ -110,16 +110,6 @@ func (g *refGateway) after(d time.Duration, f func()) {
 	g.push(refEvent{at: time.Since(g.start) + d, do: f})
 }
 
-// call does f and waits for it.
-func (g *refGateway) call(f func()) {
-	done := make(chan struct{})
-	g.do(func() { f(); close(done) })
-	select {
-	case <-done:
-	case <-g.gone:
-	}
-}
-
 // stop ends the gateway and its connections.
 func (g *refGateway) stop() {
 	g.mu.Lock()
