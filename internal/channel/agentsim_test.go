@@ -13,7 +13,7 @@ import (
 // TestSimulatedAgent: the same with our own Agent as the other end, over a
 // Faulty transport.
 func TestSimulatedAgent(t *testing.T) {
-	simulated(t, 1, simulateAgent)
+	simulated(t, simShare{1, 0.04}, simulateAgent)
 }
 
 func simulateAgent(t *testing.T, seed uint64) simCounts {

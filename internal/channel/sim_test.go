@@ -25,17 +25,20 @@ var (
 	simTime     = flag.Duration("sim.time", 0, "simulate for so long, from a random first seed")
 )
 
-// simulated runs sessions of consecutive seeds on all cores. share is how many
-// of -sim.sessions, or of -sim.time, are this test's.
-func simulated(t *testing.T, share float64, session func(t *testing.T, seed uint64) simCounts) {
-	first, last := uint64(1), uint64(max(1, math.Round(share*float64(*simSessions))))
+// simShare is how many sessions a test runs for each of -sim.sessions, and its
+// part of -sim.time.
+type simShare struct{ sessions, time float64 }
+
+// simulated runs sessions of consecutive seeds on all cores.
+func simulated(t *testing.T, share simShare, session func(t *testing.T, seed uint64) simCounts) {
+	first, last := uint64(1), uint64(max(1, math.Round(share.sessions*float64(*simSessions))))
 	var until time.Time
 	switch {
 	case *simSeed != 0:
 		first, last = *simSeed, *simSeed
 	case *simTime != 0:
 		first, last = rand.Uint64N(1<<40), math.MaxUint64
-		until = time.Now().Add(time.Duration(share * float64(*simTime)))
+		until = time.Now().Add(time.Duration(share.time * float64(*simTime)))
 		t.Logf("first seed %d", first)
 	case testing.Short():
 		last = max(1, last/5)
@@ -230,9 +233,24 @@ func (s *simulation) run() error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.t.Errorf("%s: it hangs: %v", s.kind.name, s)
 	}
-	client.Close()
-	traffic.Wait()
+	s.close(&traffic)
 	return err
+}
+
+// close ends the client. One that cannot be closed would never let the test end.
+func (s *simulation) close(traffic *sync.WaitGroup) {
+	closed := make(chan struct{})
+	go func() {
+		s.session.Close()
+		traffic.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(time.Hour):
+		s.gateway.stop()
+		panic(fmt.Sprintf("%s: the session of seed %d hangs and cannot be closed", s.kind.name, s.faults.seed))
+	}
 }
 
 // write writes the input in pieces, the first ones of single bytes.
@@ -397,7 +415,7 @@ func (s *simStream) String() string {
 // TestSimulatedSessions: sessions over networks that lose, double, reorder and
 // cut deliver everything, in both directions.
 func TestSimulatedSessions(t *testing.T) {
-	simulated(t, 1, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{1, 0.50}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		s.mild()
 		s.sizes(64<<10, 1<<20)
@@ -410,7 +428,7 @@ func TestSimulatedSessions(t *testing.T) {
 // TestSimulatedBursts: the same where three messages in ten are lost, in rows of
 // three.
 func TestSimulatedBursts(t *testing.T) {
-	simulated(t, 0.1, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{0.1, 0.15}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		s.mild()
 		s.faults.loss, s.faults.burst = 0.30, 3
@@ -424,7 +442,7 @@ func TestSimulatedBursts(t *testing.T) {
 // TestSimulatedFirstMessageWithheld: 16 MiB each way where the first message of
 // the output arrives when the client can keep no more of the later ones.
 func TestSimulatedFirstMessageWithheld(t *testing.T) {
-	simulated(t, 0.01, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{0.01, 0.15}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		s.mild()
 		s.sizes(16<<20, 16<<20)

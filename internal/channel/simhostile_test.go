@@ -110,7 +110,7 @@ func (s *simulation) pick(values ...uint32) uint32 { return values[s.rng.IntN(le
 // TestSimulatedHostility: one message that no correct peer sends ends the session
 // with an error that says so, or does nothing; nothing wrong is ever delivered.
 func TestSimulatedHostility(t *testing.T) {
-	simulated(t, 4, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{4, 0.10}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		s.mild()
 		s.sizes(4<<10, 128<<10)
@@ -162,7 +162,7 @@ func (s *simulation) beHostile(h hostility) *bool {
 // all do two seconds after the end. The session accounts for all that the client
 // has acknowledged: it was delivered, or a gap before it is named.
 func TestSimulatedImpatience(t *testing.T) {
-	simulated(t, 2, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{2, 0.03}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		s.mild()
 		s.faults.loss = 0.3 * s.rng.Float64()
@@ -228,7 +228,7 @@ func TestSimulatedImpatience(t *testing.T) {
 // TestSimulatedWriterFails: a session whose output cannot be written ends with
 // the writer's error, and nothing is written behind it.
 func TestSimulatedWriterFails(t *testing.T) {
-	simulated(t, 2, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{2, 0.03}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		for s.kind.port { // no writer
 			seed += 1 << 32
