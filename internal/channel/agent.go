@@ -164,7 +164,7 @@ func (a *Agent) serve(t Transport) error {
 	for {
 		frame, err := t.ReadFrame()
 		if err != nil {
-			return err
+			return a.stream.ended(t, err)
 		}
 		if frame.Text {
 			return errTextFrame

@@ -33,7 +33,8 @@ type Config struct {
 	// Resume asks the service (ResumeSession) for a new token after the
 	// connection was lost. An empty token, or an error that is
 	// ErrSessionOver, ends the session; other errors are tried again until
-	// ResumeTimeout. Nil: a lost connection ends the session.
+	// ResumeTimeout, less often if they are ErrBusy. Nil: a lost connection ends
+	// the session.
 	Resume func(ctx context.Context) (token string, err error)
 
 	// DataKey asks KMS (GenerateDataKey) for a data key of 64 bytes, bound to an
@@ -68,23 +69,39 @@ type Config struct {
 	// with its number since the connection was lost (from 1) and the reason.
 	OnReconnect func(attempt int, cause error)
 
+	// HandshakeDue says that the session is of a type whose agent always begins
+	// with a handshake (Port, NonInteractiveCommands), so that its absence means
+	// something.
+	HandshakeDue bool
+
+	// Each wait of a session has a deadline of its own, and ends it, or its
+	// connection, with a *TimeoutError that names the layer. A transport has
+	// more of them: see WebsocketOptions.
+
 	// OpenTimeout bounds one dial with its OpenDataChannel. Default 30 s.
 	OpenTimeout time.Duration
 	// StartTimeout bounds the wait for the first message of any kind after
-	// the channel was opened. Default 60 s.
+	// the channel was opened, and the wait for the agent's first word after
+	// input was sent to it, or, with HandshakeDue, after the opening. After a
+	// reconnection it bounds the wait for any message while some of ours are
+	// not acknowledged. Default 60 s.
 	StartTimeout time.Duration
 	// HandshakeTimeout bounds the handshake, from its request to its
-	// completion. Default 30 s (the agent itself waits 15 s for each reply).
+	// completion; half of it bounds the wait for DataKey, and as much the wait
+	// for the agent's challenge after it. Default 30 s (the agent itself waits
+	// 15 s for each reply).
 	HandshakeTimeout time.Duration
 	// IdleTimeout ends a session from which nothing was received for so long.
 	// Default: none. A dead connection is noticed sooner, by the transport.
 	IdleTimeout time.Duration
 	// DrainTimeout bounds the wait for the end of the session after the exit
-	// code arrived. Default 10 s.
+	// code arrived; the code stands. Default 10 s.
 	DrainTimeout time.Duration
 	// ResumeTimeout bounds all attempts to reconnect after one loss.
 	// Default 2 min.
 	ResumeTimeout time.Duration
+	// CallTimeout bounds one call of Resume. Default 10 s.
+	CallTimeout time.Duration
 	// Quiet is how long a session in which the agent has said nothing holds
 	// back input. Default 3 s. See the package comment, "Input".
 	Quiet time.Duration
@@ -127,6 +144,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.HandshakeTimeout, 30 * time.Second},
 		{&c.DrainTimeout, 10 * time.Second},
 		{&c.ResumeTimeout, 2 * time.Minute},
+		{&c.CallTimeout, 10 * time.Second},
 		{&c.Quiet, 3 * time.Second},
 	} {
 		if *d.value == 0 {

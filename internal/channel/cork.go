@@ -1,8 +1,8 @@
 package channel
 
 import (
-	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -20,6 +20,12 @@ const (
 	aheadBytes = 16 << 10 // read at once while data flows
 )
 
+// openAllowance is what may be read until a websocket is open: certificates and
+// the headers of an answer. Nothing of AWS's comes near.
+const openAllowance = 256 << 10
+
+var errLongAnswer = &ProtocolError{Doing: "read answer to websocket request", Err: errors.New("it has no end")}
+
 var aheadBuffers = sync.Pool{New: func() any { return new([aheadBytes]byte) }}
 
 // corkedConn is a connection whose writes can be held back until the next read
@@ -33,18 +39,13 @@ type corkedConn struct {
 	buffer *[aheadBytes]byte
 	busy   bool // the last read filled what it was given: more is likely there
 
+	// allowance is how much may still be read before the websocket is open,
+	// when nothing else limits an answer; 0 is no limit.
+	allowance int
+
 	mu      sync.Mutex // protects what follows, and keeps writes in order
 	held    []byte
 	holding bool
-}
-
-func dialCorked(ctx context.Context, network, address string) (net.Conn, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &corkedConn{Conn: conn, writeTimeout: defaultWriteTimeout}, nil
 }
 
 // corkOf finds the corkedConn of a connection.
@@ -115,10 +116,15 @@ func (c *corkedConn) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !c.busy || len(p) >= aheadBytes {
+	if !c.busy || len(p) >= aheadBytes || c.allowance > 0 {
 		c.put()
 		n, err := c.Conn.Read(p)
 		c.busy = n == len(p)
+		if c.allowance > 0 {
+			if c.allowance -= n; c.allowance <= 0 {
+				return 0, errLongAnswer
+			}
+		}
 		return n, err
 	}
 	if c.buffer == nil {

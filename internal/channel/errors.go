@@ -9,6 +9,12 @@ var (
 	// ErrClosed: this end closed the channel.
 	ErrClosed = errors.New("channel closed by this end")
 
+	// ErrBusy is what Config.Resume wraps when the service answered, and
+	// refused for now: it was throttled, or did not like the credentials. The
+	// pauses between the attempts then grow longer than for a network that is
+	// down.
+	ErrBusy = errors.New("refused for now")
+
 	// ErrSessionOver is what Config.Resume returns (or wraps) when the service
 	// says that the session has ended, so that nobody tries again.
 	ErrSessionOver = errors.New("session is over")
@@ -34,8 +40,8 @@ type ExitError struct {
 func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
 // ExitMissingError says that the session ended and no exit code had arrived, or
-// that the session broke so that the code proves nothing. For session types
-// that never send one (a pty) this is the ordinary end.
+// that the session broke, or lacks messages, so that a code proves nothing. For
+// session types that never send one (a pty) this is the ordinary end.
 type ExitMissingError struct {
 	// Output is the text that the service gave with channel_closed. It comes
 	// from outside: quote it before showing it.
@@ -50,12 +56,20 @@ type ExitMissingError struct {
 	// arrived although later ones did: output is missing.
 	Gap                    bool
 	MissingFrom, MissingTo int64
+
+	// Code is an exit code that came in order, when what came behind it is
+	// missing.
+	Code *int
 }
 
 func (e *ExitMissingError) Error() string {
 	text := "session ended without an exit code"
+	if e.Code != nil {
+		text = fmt.Sprintf("session ended after exit code %d", *e.Code)
+	}
 	if e.Gap {
-		text += fmt.Sprintf(", messages %d to %d are missing", e.MissingFrom, e.MissingTo)
+		text += fmt.Sprintf(", messages %d to %d are missing: output is lost, look at the target before anything is run again",
+			e.MissingFrom, e.MissingTo)
 	}
 	if e.Output != "" {
 		text += fmt.Sprintf(": the service said %q", e.Output)
@@ -110,13 +124,3 @@ func (e *EncryptionError) Error() string {
 }
 
 func (e *EncryptionError) Unwrap() error { return e.Err }
-
-// TimeoutError says which wait of the session took too long.
-type TimeoutError struct {
-	Waiting string // what was waited for
-}
-
-func (e *TimeoutError) Error() string { return "timed out waiting for " + e.Waiting }
-
-// Timeout reports true, as net.Error has it.
-func (e *TimeoutError) Timeout() bool { return true }

@@ -15,6 +15,8 @@ const maxCorruptRow = 8
 // the stream cannot settle alone: the type of the message, and its payload. An
 // error is a *ProtocolError or comes from deliver, and nothing good can follow.
 func (s *stream) receive(t Transport, frame []byte) (kind string, payload []byte, err error) {
+	s.receiving.Lock()
+	defer s.receiving.Unlock()
 	m, err := ParseMessage(frame)
 	switch {
 	case errors.Is(err, ErrDigest):
@@ -74,14 +76,62 @@ func (s *stream) arrive(t Transport, m *Message) error {
 		}
 		s.acknowledge(t, m)
 	}
+	return s.deliverEarly()
+}
+
+// deliverEarly delivers what came early and is the next now. What is refused
+// stays, and is tried again: it was acknowledged, so the other end will not send
+// it again.
+func (s *stream) deliverEarly() error {
 	for {
 		next, ok := s.inbox.ready()
 		if !ok {
 			return nil
 		}
-		if err := s.hand(next.payloadType, next.payload); err != nil {
-			return ignoreNotReady(err) // it stays, and the next arrival tries again
+		switch err := s.hand(next.payloadType, next.payload); {
+		case errors.Is(err, ErrNotReady):
+			s.deliverLater()
+			return nil
+		case err != nil:
+			return err
 		}
+	}
+}
+
+// deliverLater sets the timer to deliver again, when the peers would send again.
+func (s *stream) deliverLater() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+	case s.later == nil:
+		s.later = time.AfterFunc(resendTick, s.deliverAgain)
+	default:
+		s.later.Reset(resendTick)
+	}
+}
+
+// deliverAgain runs on the timer's goroutine. What goes wrong there is the
+// reader's to tell.
+func (s *stream) deliverAgain() {
+	s.receiving.Lock()
+	defer s.receiving.Unlock()
+	s.mu.Lock()
+	over := s.err != nil
+	s.mu.Unlock()
+	if over {
+		return
+	}
+	err := s.deliverEarly()
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	s.broken = err
+	t := s.transport
+	s.mu.Unlock()
+	if t != nil {
+		t.Close()
 	}
 }
 

@@ -13,6 +13,8 @@ const (
 	// is used within seconds.
 	reconnectPause = 100 * time.Millisecond
 	reconnectLimit = 2 * time.Second
+	// busyLimit is the limit for a service that answers, and refuses.
+	busyLimit = 15 * time.Second
 )
 
 // outage is the time from the loss of a connection to the first message over
@@ -32,38 +34,49 @@ func (o *outage) reconnect(cause error) (Transport, error) {
 	if o.attempts == 0 {
 		o.since = time.Now()
 	}
+	ctx, cancel := context.WithDeadline(s.ctx, o.since.Add(s.cfg.ResumeTimeout))
+	defer cancel()
 	for {
 		o.attempts++
-		if err := pause(s.ctx, o.attempts, s.cfg.jitter); err != nil {
-			return nil, err
-		}
-		if time.Since(o.since) > s.cfg.ResumeTimeout {
-			return nil, fmt.Errorf("reconnect: gave up after %d attempts: %w", o.attempts-1, cause)
+		if err := pause(ctx, o.pauseLimit(cause), s.cfg.jitter); err != nil {
+			return nil, o.over(cause, o.attempts-1)
 		}
 		if s.cfg.OnReconnect != nil {
 			s.cfg.OnReconnect(o.attempts, cause)
 		}
-		t, err := o.attempt()
-		if err == nil {
+		t, err := o.attempt(ctx)
+		switch {
+		case err == nil:
 			return t, nil
-		}
-		if s.ctx.Err() != nil || errors.Is(err, ErrSessionOver) {
+		case s.ctx.Err() != nil || errors.Is(err, ErrSessionOver) || errors.As(err, new(*ProtocolError)):
 			return nil, err
+		case ctx.Err() != nil:
+			return nil, o.over(cause, o.attempts) // the last attempt was cut short
 		}
 		cause = err
 	}
 }
 
-func (o *outage) attempt() (Transport, error) {
+// over is why an outage ended the session.
+func (o *outage) over(cause error, attempts int) error {
 	s := o.session
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.OpenTimeout)
-	defer cancel()
-	token, err := s.cfg.Resume(ctx)
+	if s.ctx.Err() != nil {
+		return s.ctx.Err()
+	}
+	return &TimeoutError{
+		Layer: LayerConnection, Peer: s.subject(), After: time.Since(o.since),
+		Err: fmt.Errorf("%d attempts, the last failed: %w (%s)", attempts, cause, advice[LayerConnection]),
+	}
+}
+
+func (o *outage) attempt(ctx context.Context) (Transport, error) {
+	s := o.session
+	token, err := o.resume(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("resume session: %w", err)
 	}
 	if token == "" {
-		return nil, fmt.Errorf("resume session: %w", ErrSessionOver)
+		return nil, fmt.Errorf("resume session: %w: the service gave no new token", ErrSessionOver)
 	}
 	t, err := s.open(ctx, token)
 	if err != nil {
@@ -78,13 +91,30 @@ func (o *outage) attempt() (Transport, error) {
 		return nil, failed
 	}
 	s.stream.attach(t)
+	s.watch.set(waitStart, s.cfg.StartTimeout)
 	return t, nil
+}
+
+func (o *outage) resume(ctx context.Context) (string, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, o.session.cfg.CallTimeout)
+	defer cancel()
+	token, err := o.session.cfg.Resume(ctx)
+	return token, late(ctx, err, LayerResume, o.session.subject(), began)
+}
+
+// pauseLimit is the longest pause before an attempt: they double.
+func (o *outage) pauseLimit(cause error) time.Duration {
+	limit := reconnectLimit
+	if errors.Is(cause, ErrBusy) {
+		limit = busyLimit
+	}
+	return min(reconnectPause<<min(o.attempts-1, 10), limit)
 }
 
 // pause waits before an attempt: a random time, so that a thousand sessions
 // that lost one network do not return as one.
-func pause(ctx context.Context, attempt int, jitter func(int64) int64) error {
-	limit := min(reconnectPause<<min(attempt-1, 10), reconnectLimit)
+func pause(ctx context.Context, limit time.Duration, jitter func(int64) int64) error {
 	timer := time.NewTimer(time.Duration(jitter(int64(limit)) + 1))
 	defer timer.Stop()
 	select {

@@ -203,7 +203,7 @@ func TestEveryWaitHasADeadline(t *testing.T) {
 		change func(*Config)
 		play   func(w *wire)
 		after  time.Duration
-		is     string // "": an exit code
+		is     Layer // "": an exit code
 	}{
 		"first message": {func(c *Config) { c.StartTimeout = 7 * time.Second }, func(*wire) {}, 7 * time.Second, "the first message"},
 		"handshake": {func(c *Config) { c.HandshakeTimeout = 7 * time.Second },
@@ -228,7 +228,7 @@ func TestEveryWaitHasADeadline(t *testing.T) {
 				return
 			}
 			var timeout *TimeoutError
-			if !errors.As(err, &timeout) || timeout.Waiting != c.is || !timeout.Timeout() {
+			if !errors.As(err, &timeout) || timeout.Layer != c.is || !timeout.Timeout() {
 				t.Errorf("%s: ended with %v", name, err)
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 )
 
 const (
@@ -79,6 +80,9 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 	s.watch.set(waitStart, cfg.StartTimeout)
 	s.watch.set(waitQuiet, quietUnannounced*s.silence())
 	s.watch.set(waitIdle, cfg.IdleTimeout)
+	if cfg.HandshakeDue {
+		s.watch.set(waitAgent, cfg.StartTimeout)
+	}
 	s.stream.attach(t)
 	go s.run(t) // ends with channel_closed, a failure or Close
 	return s, nil
@@ -87,11 +91,12 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 // open dials and sends OpenDataChannel. There is no answer to it: a token that
 // is refused shows only as a connection that ends.
 func (s *Session) open(ctx context.Context, token string) (Transport, error) {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.OpenTimeout)
 	defer cancel()
 	t, err := s.cfg.Dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("dial data channel: %w", err)
+		return nil, fmt.Errorf("dial data channel: %w", late(ctx, err, LayerConnect, s.subject(), began))
 	}
 	text, err := json.Marshal(OpenDataChannel{
 		MessageSchemaVersion: "1.0",
@@ -101,14 +106,21 @@ func (s *Session) open(ctx context.Context, token string) (Transport, error) {
 		ClientVersion:        s.cfg.ClientVersion,
 	})
 	if err == nil {
+		stop := context.AfterFunc(ctx, func() { t.Close() }) // a write that waits fails
 		err = t.WriteFrame(Frame{Text: true, Data: text})
+		if !stop() && err == nil {
+			err = ctx.Err()
+		}
 	}
 	if err != nil {
 		t.Close()
-		return nil, fmt.Errorf("open data channel: %w", err)
+		return nil, fmt.Errorf("open data channel: %w", late(ctx, err, LayerOpen, s.subject(), began))
 	}
 	return t, nil
 }
+
+// subject names the session in errors.
+func (s *Session) subject() string { return "session " + s.cfg.SessionID }
 
 // ID returns the session's id.
 func (s *Session) ID() string { return s.cfg.SessionID }

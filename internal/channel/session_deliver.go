@@ -82,6 +82,7 @@ func (s *Session) begun() error {
 	case was == phaseFresh && s.cfg.RequireEncryption:
 		return &EncryptionError{Reason: "required, and the agent began without it", Unasked: true}
 	case was == phaseFresh:
+		s.watch.clear(waitAgent)
 		s.letInput()
 		s.settle()
 	case was != phaseOpen:
@@ -132,6 +133,7 @@ func (s *Session) requested(request HandshakeRequest) error {
 		s.refused = &EncryptionError{Reason: "required, and the agent's handshake does not ask for it"}
 	}
 	s.watch.clear(waitQuiet)
+	s.watch.clear(waitAgent)
 	s.watch.set(waitHandshake, s.cfg.HandshakeTimeout)
 	if !s.stream.hold() {
 		out.Err = errors.New("much input was taken before")
@@ -244,6 +246,9 @@ func (s *Session) quiet() {
 	s.mu.Lock()
 	fresh := s.phase == phaseFresh
 	if fresh && !s.cfg.RequireEncryption {
+		if !s.cfg.HandshakeDue {
+			s.watch.set(waitAgent, s.cfg.StartTimeout)
+		}
 		s.stream.release(false)
 		s.markReady()
 	}

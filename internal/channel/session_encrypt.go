@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // agreeOnKey answers the agent's wish for encryption with a data key of KMS. The
@@ -32,9 +33,11 @@ func (s *Session) agreeOnKey(action RequestedAction) ProcessedAction {
 	// Half of the time, so that it is this call that is late and says so.
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.HandshakeTimeout/2)
 	defer cancel()
+	began := time.Now()
 	plaintext, ciphertext, err := s.cfg.DataKey(ctx, keyID, encryptionContext(s.cfg.SessionID, s.cfg.TargetID, asked.Challenge))
 	defer clear(plaintext)
 	if err != nil {
+		err = late(ctx, err, LayerKey, s.subject(), began)
 		return fail(fmt.Sprintf("there is no data key of %.200q", keyID), err)
 	}
 	sealer, opener, err := newCiphers(plaintext, clientRole)
@@ -50,6 +53,7 @@ func (s *Session) agreeOnKey(action RequestedAction) ProcessedAction {
 	s.mu.Lock()
 	s.phase = phaseKeyed
 	s.mu.Unlock()
+	s.watch.set(waitChallenge, s.cfg.HandshakeTimeout/2)
 	return ProcessedAction{ActionType: action.ActionType, ActionStatus: ActionSuccess, ActionResult: result}
 }
 
@@ -62,6 +66,7 @@ func (s *Session) challenged(payload []byte) error {
 	if was != phaseKeyed {
 		return &ProtocolError{Doing: "read encryption challenge", Err: errOutOfTurn}
 	}
+	s.watch.clear(waitChallenge)
 	plain, err := openChallenge(s.opener, payload)
 	if err != nil {
 		return err

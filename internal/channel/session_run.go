@@ -60,12 +60,14 @@ func (s *Session) guard(f func() error) (err error) {
 
 // serve receives from one connection. It returns nil after channel_closed, a
 // *lostError when the connection ended, another error when the session must.
+// Where frames end is the transport's to say; what it calls a ProtocolError is
+// one.
 func (s *Session) serve(t Transport, o *outage) error {
 	heard, closed := false, false
 	for {
 		frame, err := t.ReadFrame()
 		if err != nil {
-			return &lostError{err}
+			return s.stream.ended(t, err)
 		}
 		if frame.Text {
 			return errTextFrame
@@ -171,16 +173,17 @@ func (s *Session) finish(err error) {
 
 // verdict is what Wait returns. mu is held.
 func (s *Session) verdict(cause error) error {
+	missing := &ExitMissingError{Cause: cause, Code: s.exit}
+	missing.MissingFrom, missing.MissingTo, missing.Gap = s.stream.inbox.gap()
 	switch {
+	case missing.Gap: // behind the code, if there is one
 	case s.exit != nil && *s.exit == 0:
 		return nil
 	case s.exit != nil:
 		return &ExitError{Code: *s.exit}
 	}
-	missing := &ExitMissingError{Cause: cause}
 	if s.closed != nil {
 		missing.Output = s.closed.Output
 	}
-	missing.MissingFrom, missing.MissingTo, missing.Gap = s.stream.inbox.gap()
 	return missing
 }

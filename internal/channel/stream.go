@@ -1,7 +1,10 @@
 package channel
 
 import (
+	"errors"
+	"io"
 	"math"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +28,8 @@ var (
 // Sending: whoever sends writes to the transport himself; what must be sent
 // again is written by the pump, which runs on a timer that is armed only while
 // something is unacknowledged. Receiving: one goroutine of the owner's calls
-// receive for each frame. No goroutine is the stream's own.
+// receive for each frame; what its owner was not ready for is delivered again on
+// a timer. No goroutine is the stream's own.
 type stream struct {
 	role    role
 	limit   int // of unacknowledged messages, before send waits
@@ -35,8 +39,10 @@ type stream struct {
 	counters counters
 	waiting  atomic.Int32 // senders that wait for room
 	starving func()       // not nil: called when one begins to; takes no lock of ours
+	heard    atomic.Bool  // an acknowledgement came
 
-	// The receiver's own, used by the receiving goroutine only.
+	// The receiver's own, guarded by receiving.
+	receiving  sync.Mutex // held while a message is taken in
 	inbox      inbox
 	corruptRow int
 	ackFrame   []byte
@@ -51,7 +57,10 @@ type stream struct {
 	window    sendWindow
 	trip      roundTrip
 	transport Transport // nil: nobody is attached
-	failing   Transport // could not be written to; to be closed soon
+	failing   Transport // to be closed soon, for this reason:
+	reason    error
+	broken    error // what a late delivery came to; see deliverLater
+	later     *time.Timer
 	paused    bool
 	credit    int // of messages that wait to be sent, those that may go now
 	gate      gate
@@ -196,13 +205,42 @@ func (s *stream) wrote(t Transport, err error) {
 	if err == nil {
 		return
 	}
-	s.mu.Lock()
-	first := s.failing != t
-	s.failing = t
-	s.mu.Unlock()
-	if first {
+	if s.condemn(t, err) {
 		time.AfterFunc(lastWords, func() { t.Close() })
 	}
+}
+
+// abandon closes a transport and remembers why.
+func (s *stream) abandon(t Transport, reason error) {
+	s.condemn(t, reason)
+	t.Close()
+}
+
+// condemn notes why a transport is to be closed; the first reason stays.
+func (s *stream) condemn(t Transport, reason error) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first = s.failing != t; first {
+		s.failing, s.reason = t, reason
+	}
+	return first
+}
+
+// ended returns what the end of a connection means to its reader: a *lostError,
+// with our own reason for closing it if that was it, or what must end the
+// session.
+func (s *stream) ended(t Transport, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.broken != nil:
+		return s.broken
+	case errors.As(err, new(*ProtocolError)):
+		return err
+	case s.failing == t && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)):
+		err = s.reason
+	}
+	return &lostError{err}
 }
 
 // attach makes t the transport and sends again all that is unacknowledged. On
@@ -236,6 +274,13 @@ func (s *stream) attached() bool {
 	return s.transport != nil && !s.paused
 }
 
+// waits reports whether something of ours is not acknowledged.
+func (s *stream) waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.window.unacked > 0
+}
+
 // pause stops sending, and sending again; unpause goes on.
 func (s *stream) pause() {
 	s.mu.Lock()
@@ -260,6 +305,7 @@ func (s *stream) acknowledged(sequence int64) {
 	if !ok {
 		return
 	}
+	s.heard.Store(true)
 	if clean {
 		s.trip.sample(rtt)
 	}
@@ -299,6 +345,9 @@ func (s *stream) end(err error) {
 		s.err = err
 	}
 	s.disarm()
+	if s.later != nil {
+		s.later.Stop()
+	}
 	s.room.Broadcast()
 	for s.pumping {
 		s.room.Wait()

@@ -9,9 +9,11 @@ import (
 type wait int
 
 const (
-	waitStart     wait = iota // for the first message of any kind
+	waitStart     wait = iota // for the first message of any kind, on each connection
 	waitQuiet                 // for the agent's first stream message; see gate
+	waitAgent                 // for the agent's first word where there must be one
 	waitHandshake             // from its request to its completion
+	waitChallenge             // for the encryption challenge, after the key
 	waitIdle                  // for anything, all the time
 	waitDrain                 // for channel_closed, after the exit code
 	waitGap                   // for missing messages, after channel_closed
@@ -132,16 +134,55 @@ func (w *watchdog) wake() {
 func (s *Session) expired(which wait) {
 	switch which {
 	case waitStart:
-		s.fail(&TimeoutError{Waiting: "the first message"})
+		s.unheard()
 	case waitQuiet:
 		s.quiet()
+	case waitAgent:
+		s.agentSilent()
 	case waitHandshake:
-		s.fail(&TimeoutError{Waiting: "the end of the handshake"})
+		s.timedOut(LayerHandshake, s.cfg.HandshakeTimeout)
+	case waitChallenge:
+		s.timedOut(LayerChallenge, s.cfg.HandshakeTimeout/2)
 	case waitIdle:
-		s.fail(&TimeoutError{Waiting: "any message"})
+		s.timedOut(LayerIdle, s.cfg.IdleTimeout)
 	case waitDrain:
-		s.fail(&TimeoutError{Waiting: "the end of the session after its exit code"})
+		s.timedOut(LayerDrain, s.cfg.DrainTimeout)
 	case waitGap:
-		s.fail(&TimeoutError{Waiting: "missing messages after the end of the session"})
+		s.timedOut(LayerGap, gapTimeout)
+	}
+}
+
+func (s *Session) timedOut(layer Layer, after time.Duration) {
+	s.fail(&TimeoutError{Layer: layer, Peer: s.subject(), After: after})
+}
+
+// unheard acts on a connection that brought nothing. The first one was the
+// session's start. A later one may be silent, if nobody has anything to say;
+// where we wait for an acknowledgement, another connection is tried.
+func (s *Session) unheard() {
+	if s.stream.counters.attaches.Load() == 1 {
+		s.timedOut(LayerStart, s.cfg.StartTimeout)
+		return
+	}
+	s.mu.Lock()
+	t := s.transport
+	s.mu.Unlock()
+	if t != nil && s.stream.waits() {
+		s.stream.abandon(t, &TimeoutError{Layer: LayerStart, Peer: s.subject(), After: s.cfg.StartTimeout})
+	}
+}
+
+// agentSilent acts on an agent that has not said a word, and should have.
+func (s *Session) agentSilent() {
+	s.mu.Lock()
+	fresh := s.phase == phaseFresh
+	s.mu.Unlock()
+	waits, attached := s.stream.waits(), s.stream.attached()
+	switch {
+	case !fresh || !s.cfg.HandshakeDue && s.stream.heard.Load():
+	case attached && (waits || s.cfg.HandshakeDue):
+		s.timedOut(LayerAgent, s.cfg.StartTimeout)
+	default: // nothing was asked of it yet, or it cannot be heard
+		s.watch.set(waitAgent, s.cfg.StartTimeout)
 	}
 }

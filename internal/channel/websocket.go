@@ -20,7 +20,8 @@ const (
 	// payload, and some room for the text frame.
 	readLimit = payloadOffset + maxPayload + 4<<10
 
-	defaultDialTimeout  = 15 * time.Second
+	defaultDialTimeout  = 10 * time.Second // of each layer
+	acceptTimeout       = 15 * time.Second
 	defaultWriteTimeout = 15 * time.Second
 	defaultPing         = 30 * time.Second
 	defaultPong         = 15 * time.Second
@@ -42,8 +43,14 @@ type WebsocketOptions struct {
 	// Proxy chooses a proxy for the upgrade request. Nil: that of the
 	// environment, http.ProxyFromEnvironment.
 	Proxy func(*http.Request) (*url.URL, error)
-	// DialTimeout bounds TCP, TLS and the upgrade together. Default 15 s.
-	DialTimeout time.Duration
+	// ConnectTimeout bounds the name's lookup and TCP, with a proxy's consent
+	// where there is one. Default 10 s.
+	ConnectTimeout time.Duration
+	// TLSTimeout bounds the TLS handshake. Default 10 s.
+	TLSTimeout time.Duration
+	// UpgradeTimeout bounds the wait for the answer to the upgrade request.
+	// Default 10 s.
+	UpgradeTimeout time.Duration
 	// WriteTimeout bounds the writing of one frame. Default 15 s.
 	WriteTimeout time.Duration
 	// PingInterval is the time between pings. Default 30 s.
@@ -63,30 +70,38 @@ func (e *DialError) Error() string { return fmt.Sprintf("%v: status %d", e.Err, 
 func (e *DialError) Unwrap() error { return e.Err }
 
 // DialWebsocket opens a websocket at address exactly as given. ctx bounds only
-// the dial. The error is a *DialError when there was an HTTP answer.
+// the dial. The error is a *DialError when there was an HTTP answer, and a
+// *TimeoutError that names the layer when one took too long.
 //
 // The transport pings; a connection that is silent in spite of it fails its
-// reader. A write that takes longer than WriteTimeout fails it too.
+// reader with a *TimeoutError. A write that takes longer than WriteTimeout fails
+// it too.
 func DialWebsocket(ctx context.Context, address string, opts WebsocketOptions) (Transport, error) {
+	d := newDialing(opts)
 	dialer := websocket.Dialer{
-		NetDialContext:   dialCorked,
-		TLSClientConfig:  opts.TLS,
-		Proxy:            opts.Proxy,
-		HandshakeTimeout: orDefault(opts.DialTimeout, defaultDialTimeout),
-		ReadBufferSize:   socketBuffer,
-		WriteBufferSize:  socketBuffer,
-		WriteBufferPool:  &writeBuffers,
+		NetDialContext:  d.connect,
+		TLSClientConfig: opts.TLS,
+		Proxy:           opts.Proxy,
+		ReadBufferSize:  socketBuffer,
+		WriteBufferSize: socketBuffer,
+		WriteBufferPool: &writeBuffers,
 	}
 	if dialer.Proxy == nil {
 		dialer.Proxy = http.ProxyFromEnvironment
 	}
+	ctx, stop := d.begin(ctx, address)
 	conn, response, err := dialer.DialContext(ctx, address, opts.Header)
-	if err != nil {
-		if response != nil {
+	stop()
+	if err = d.explain(ctx, err); err != nil {
+		if conn != nil {
+			conn.Close() // it was ready as its time was over
+		}
+		if response != nil && !errors.As(err, new(*TimeoutError)) {
 			return nil, &DialError{Status: response.StatusCode, Err: err}
 		}
 		return nil, err
 	}
+	d.cork.allowance = 0
 	return newSocket(conn, opts), nil
 }
 
@@ -94,7 +109,7 @@ func DialWebsocket(ctx context.Context, address string, opts WebsocketOptions) (
 // Origin: this does not. After an error the response was written.
 func AcceptWebsocket(w http.ResponseWriter, r *http.Request) (Transport, error) {
 	upgrader := websocket.Upgrader{
-		HandshakeTimeout: defaultDialTimeout,
+		HandshakeTimeout: acceptTimeout,
 		ReadBufferSize:   socketBuffer,
 		WriteBufferSize:  socketBuffer,
 		WriteBufferPool:  &writeBuffers,
@@ -121,8 +136,14 @@ type socket struct {
 	writeTimeout time.Duration
 	ping, pong   time.Duration
 
-	frame    []byte    // the reader's own
-	deadline time.Time // the reader's own: what conn's was set to
+	peer string
+
+	// The reader's own.
+	frame    []byte
+	deadline time.Time // what conn's was set to
+	inside   bool      // a message has begun: its deadline stays
+	begun    time.Time // when it has
+	pings    allowance // of the other end's
 
 	writing sync.Mutex // held while a frame is written
 	closing sync.Once
@@ -136,6 +157,8 @@ func newSocket(conn *websocket.Conn, opts WebsocketOptions) *socket {
 		writeTimeout: orDefault(opts.WriteTimeout, defaultWriteTimeout),
 		ping:         orDefault(opts.PingInterval, defaultPing),
 		pong:         orDefault(opts.PongTimeout, defaultPong),
+		peer:         conn.RemoteAddr().String(),
+		pings:        allowance{left: pingBurst},
 	}
 	if cork, ok := corkOf(conn.NetConn()); ok {
 		s.cork, cork.writeTimeout = cork, s.writeTimeout
@@ -159,8 +182,9 @@ func (s *socket) ReadFrame() (Frame, error) {
 	}
 	kind, reader, err := s.conn.NextReader()
 	if err != nil {
-		return Frame{}, err
+		return Frame{}, s.readError(err)
 	}
+	s.inside, s.begun = true, time.Now()
 	s.frame = s.frame[:0]
 	for {
 		if len(s.frame) == cap(s.frame) {
@@ -169,16 +193,36 @@ func (s *socket) ReadFrame() (Frame, error) {
 		n, err := reader.Read(s.frame[len(s.frame):cap(s.frame)])
 		s.frame = s.frame[:len(s.frame)+n]
 		if err == io.EOF {
+			s.inside = false
 			return Frame{Text: kind == websocket.TextMessage, Data: s.frame}, nil
 		}
 		if err != nil {
-			return Frame{}, err
+			return Frame{}, s.readError(err)
 		}
 	}
 }
 
-// extend moves the read deadline: something showed that the other end lives.
+// readError says what went wrong in the words of the channel: a frame that is
+// too large is nothing that another connection would cure.
+func (s *socket) readError(err error) error {
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
+		return &ProtocolError{Doing: "read message", Err: err}
+	case isTimeout(err) && s.inside:
+		return &TimeoutError{Layer: LayerFrame, Peer: s.peer, After: time.Since(s.begun)}
+	case isTimeout(err):
+		return &TimeoutError{Layer: LayerPong, Peer: s.peer, After: s.ping + s.pong}
+	}
+	return err
+}
+
+// extend moves the read deadline: something showed that the other end lives. Not
+// within a message, though: one that comes byte by byte, or in fragments without
+// end, must be whole in the time that is left, which is PongTimeout or more.
 func (s *socket) extend(now time.Time) error {
+	if s.inside {
+		return nil
+	}
 	s.deadline = now.Add(s.ping + s.pong)
 	return s.conn.SetReadDeadline(s.deadline)
 }
@@ -203,7 +247,11 @@ func (s *socket) write(frame Frame, later bool) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
 		return err
 	}
-	return s.conn.WriteMessage(kind, frame.Data)
+	err := s.conn.WriteMessage(kind, frame.Data)
+	if isTimeout(err) {
+		return &TimeoutError{Layer: LayerWrite, Peer: s.peer, After: s.writeTimeout}
+	}
+	return err
 }
 
 // sendPing runs on the timer's goroutine. A ping that cannot be written in
@@ -215,10 +263,38 @@ func (s *socket) sendPing() {
 	}
 }
 
-// answerPing is gorilla's own handler, with a deadline of ours. It runs in
-// ReadFrame.
+// A peer pings a few times a minute. More than this is a flood.
+const (
+	pingBurst = 100
+	pingRate  = 10 // a second
+)
+
+// allowance is so much that may happen at once, and at a rate in the long run.
+type allowance struct {
+	left float64
+	at   time.Time
+}
+
+// spend takes one, and reports whether there was one.
+func (a *allowance) spend(now time.Time) bool {
+	if !a.at.IsZero() {
+		a.left = min(pingBurst, a.left+pingRate*now.Sub(a.at).Seconds())
+	}
+	a.at = now
+	a.left--
+	return a.left >= 0
+}
+
+var errPingFlood = &ProtocolError{Doing: "read message", Err: errors.New("a flood of pings")}
+
+// answerPing is gorilla's own handler, with a deadline of ours and a limit. It
+// runs in ReadFrame.
 func (s *socket) answerPing(data string) error {
-	if err := s.extend(time.Now()); err != nil {
+	now := time.Now()
+	if !s.pings.spend(now) {
+		return errPingFlood
+	}
+	if err := s.extend(now); err != nil {
 		return err
 	}
 	err := s.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(s.writeTimeout))
