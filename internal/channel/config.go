@@ -15,6 +15,9 @@ import (
 // 1.2.688 on sign their websocket request, which is up to Config.Dial.
 const DefaultClientVersion = "1.2.677.0"
 
+// DefaultOpenTimeout is Config.OpenTimeout when it is not set.
+const DefaultOpenTimeout = 30 * time.Second
+
 // Config says how to open a session's channel and where its output goes.
 // SessionID, Token and Dial are required.
 type Config struct {
@@ -139,7 +142,7 @@ func (c Config) withDefaults() (Config, error) {
 		value  *time.Duration
 		byRule time.Duration
 	}{
-		{&c.OpenTimeout, 30 * time.Second},
+		{&c.OpenTimeout, DefaultOpenTimeout},
 		{&c.StartTimeout, time.Minute},
 		{&c.HandshakeTimeout, 30 * time.Second},
 		{&c.DrainTimeout, 10 * time.Second},

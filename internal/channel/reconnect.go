@@ -65,7 +65,7 @@ func (o *outage) over(cause error, attempts int) error {
 	}
 	return &TimeoutError{
 		Layer: LayerConnection, Peer: s.subject(), After: time.Since(o.since),
-		Err: fmt.Errorf("%d attempts, the last failed: %w (%s)", attempts, cause, advice[LayerConnection]),
+		Err: fmt.Errorf("%d attempts, the last failed: %w", attempts, cause),
 	}
 }
 

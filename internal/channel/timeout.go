@@ -67,7 +67,8 @@ func (e *TimeoutError) Error() string {
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
-	} else if hint := advice[e.Layer]; hint != "" {
+	}
+	if hint := advice[e.Layer]; hint != "" {
 		text += ": " + hint
 	}
 	return text

@@ -10,13 +10,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
+
+// maxIdle is a little more than the longest idle time that a session document can
+// have: a session that is silent for longer has ended, and that was not told.
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/session-preferences-timeout.html
+const maxIdle = 65 * time.Minute
 
 // connect opens the data channel of a started session.
 func (f *Fleet) connect(ctx context.Context, p *provider, call plan.Call, s *started, out Output) (*channel.Session, error) {
@@ -38,6 +43,9 @@ func (f *Fleet) connect(ctx context.Context, p *provider, call plan.Call, s *sta
 		Stderr:            out.Stderr,
 		OnReconnect:       out.OnReconnect,
 		TakePort:          s.takePort,
+		HandshakeDue:      s.takePort || p.shakesHands(call.Document),
+		OpenTimeout:       f.openTimeout(),
+		IdleTimeout:       maxIdle,
 	})
 }
 
@@ -54,7 +62,8 @@ type line struct {
 
 // dial opens a websocket at the stream URL exactly as AWS gave it. Whether the
 // upgrade request is signed is the provider's sign_data_channel: "auto" does
-// not, as plugins before 1.2.688 did not, until the service refuses that. The
+// not, as plugins before 1.2.688 did not, until the service refuses that. A
+// signed request that is refused is made again with credentials got anew. The
 // token is sent only after the upgrade, so a refused one has cost nothing.
 func (l *line) dial(ctx context.Context) (channel.Transport, error) {
 	l.mu.Lock()
@@ -63,14 +72,30 @@ func (l *line) dial(ctx context.Context) (channel.Transport, error) {
 	if err := l.p.checkStreamURL(address); err != nil {
 		return nil, err
 	}
-	t, err := l.open(ctx, address, l.p.SignDataChannel == "on" || l.p.wantsSigned.Load())
-	if refused, ok := errors.AsType[*channel.DialError](err); ok && l.p.SignDataChannel != "off" &&
-		(refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden) && !l.p.wantsSigned.Load() {
+	signed := l.p.SignDataChannel == "on" || l.p.wantsSigned.Load()
+	var used aws.CredentialsProvider
+	if l.p.keys != nil {
+		used = l.p.keys.provider()
+	}
+	t, err := l.open(ctx, address, signed)
+	if forbidden(err) && !signed && l.p.SignDataChannel != "off" {
+		signed = true
 		if t, err = l.open(ctx, address, true); err == nil {
 			l.p.wantsSigned.Store(true)
 		}
 	}
+	if forbidden(err) && signed && used != nil {
+		if again, renewErr := l.p.keys.renew(ctx, used); again && renewErr == nil {
+			t, err = l.open(ctx, address, true)
+		}
+	}
 	return t, scrub(err, address)
+}
+
+// forbidden reports whether an upgrade request was refused for who made it.
+func forbidden(err error) bool {
+	refused, ok := errors.AsType[*channel.DialError](err)
+	return ok && (refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden)
 }
 
 func (l *line) open(ctx context.Context, address Secret, signed bool) (channel.Transport, error) {
@@ -82,28 +107,34 @@ func (l *line) open(ctx context.Context, address Secret, signed bool) (channel.T
 		}
 	}
 	return channel.DialWebsocket(ctx, address.Reveal(), channel.WebsocketOptions{
-		Header: header,
-		TLS:    l.f.tls,
-		Proxy:  l.f.proxy,
+		Header:         header,
+		TLS:            l.f.tls,
+		Proxy:          l.f.proxy,
+		ConnectTimeout: max(0, l.f.opts.ConnectTimeout),
+		TLSTimeout:     max(0, l.f.opts.ConnectTimeout),
+		UpgradeTimeout: max(0, l.f.opts.ReadTimeout),
 	})
 }
 
-// resume asks for a new token. DoesNotExistException is how AWS says that the
-// session is over.
-func (l *line) resume(ctx context.Context) (string, error) {
-	out, err := l.p.ssm.ResumeSession(ctx, &ssm.ResumeSessionInput{SessionId: &l.id})
-	if apiCode(err) == "DoesNotExistException" {
-		return "", channel.ErrSessionOver
+// openTimeout is how long a data channel may take to open: the channel's own
+// limit, or more where the operator gave its layers more.
+func (f *Fleet) openTimeout() time.Duration {
+	if asked := 2*max(0, f.opts.ConnectTimeout) + max(0, f.opts.ReadTimeout); asked > channel.DefaultOpenTimeout {
+		return asked
 	}
-	if err != nil {
-		return "", ended(ctx, explain(err)) // channel says that it was to resume
+	return channel.DefaultOpenTimeout
+}
+
+// shakesHands reports whether a document is known to be of a session type whose
+// agent always begins with a handshake.
+func (p *provider) shakesHands(document string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch channel.SessionType(p.sessionTypes[document]) {
+	case channel.NonInteractiveCommands, channel.Port:
+		return true
 	}
-	if u := aws.ToString(out.StreamUrl); u != "" {
-		l.mu.Lock()
-		l.url = NewSecret(u)
-		l.mu.Unlock()
-	}
-	return aws.ToString(out.TokenValue), nil
+	return false
 }
 
 // streamURLError says why a token is not sent to where AWS's answer points.

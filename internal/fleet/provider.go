@@ -24,6 +24,7 @@ import (
 type provider struct {
 	plan.Provider
 	cfg        aws.Config
+	keys       *keyring // cfg's credentials; nil: nothing is signed
 	ssm        *ssm.Client
 	tagging    *resourcegroupstaggingapi.Client
 	kms        *kms.Client
@@ -68,6 +69,13 @@ func (f *Fleet) openProvider(ctx context.Context, spec plan.Provider) (*provider
 		sessionTypes: map[string]string{},
 		terminating:  make(chan struct{}, terminators),
 		unsigned:     f.opts.NoSignRequest,
+	}
+	if !p.unsigned {
+		p.keys = &keyring{current: cfg.Credentials, load: func(ctx context.Context) (aws.CredentialsProvider, error) {
+			again, err := f.load(ctx, spec)
+			return again.Credentials, err
+		}}
+		cfg.Credentials, p.cfg.Credentials = p.keys, p.keys
 	}
 	p.Region = cfg.Region
 	var override *string

@@ -1,9 +1,11 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/ssmrun/ssmrun/internal/channel"
 )
 
 const (
@@ -61,10 +65,9 @@ func trust(noVerify bool, bundles ...string) (*tls.Config, error) {
 // trace of a request says whether it was written, and as many warm connections
 // as it ever opened.
 func (f *Fleet) newTransport(conf *tls.Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: f.connectTimeout(), KeepAlive: 30 * time.Second}
 	tr := &http.Transport{
 		Proxy:                 f.proxy,
-		DialContext:           dialer.DialContext,
+		DialContext:           f.dialAPI,
 		TLSClientConfig:       conf.Clone(),
 		TLSHandshakeTimeout:   f.connectTimeout(),
 		ResponseHeaderTimeout: f.readTimeout(),
@@ -78,9 +81,20 @@ func (f *Fleet) newTransport(conf *tls.Config) *http.Transport {
 	return tr
 }
 
+// dialAPI connects as data channels do.
+func (f *Fleet) dialAPI(ctx context.Context, network, address string) (net.Conn, error) {
+	if limit := f.connectTimeout(); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	return channel.DialNetwork(ctx, network, address)
+}
+
 // newClient wraps a transport: no redirect is followed, because a signed
 // request, or the answer to one, belongs to one host only.
 func (f *Fleet) newClient(rt http.RoundTripper) *http.Client {
+	rt = timed{rt}
 	client := &http.Client{
 		Transport:     rt,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -106,6 +120,32 @@ func timeout(option time.Duration) time.Duration {
 		return 0
 	}
 	return option
+}
+
+// timed says which layer of a call took too long, and for how long.
+type timed struct{ next http.RoundTripper }
+
+func (t timed) RoundTrip(req *http.Request) (*http.Response, error) {
+	start := time.Now()
+	resp, err := t.next.RoundTrip(req)
+	if late, ok := errors.AsType[net.Error](err); !ok || !late.Timeout() {
+		return resp, err
+	}
+	_, operation, _ := strings.Cut(req.Header.Get("X-Amz-Target"), ".")
+	layer := channel.Layer("an answer to " + cmp.Or(operation, "the request"))
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		layer = channel.LayerConnect
+	} else if strings.Contains(err.Error(), "TLS handshake timeout") { // net/http gives it no type
+		layer = channel.LayerTLS
+	}
+	return resp, &channel.TimeoutError{Layer: layer, Peer: req.URL.Host, After: time.Since(start), Err: err}
+}
+
+// CloseIdleConnections lets http.Client reach the transport below.
+func (t timed) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // traced writes one debug line a request: what was called, how it ended, how
