@@ -58,6 +58,8 @@ func (s *stream) arrive(t Transport, m *Message) error {
 	case arrivalAbsurd:
 		return &ProtocolError{Doing: "read message",
 			Err: fmt.Errorf("sequence number is %d, expected %d", m.Sequence, s.inbox.expected)}
+	case arrivalConflict:
+		return &ProtocolError{Doing: "read message", Err: fmt.Errorf("two different messages have the number %d", m.Sequence)}
 	case arrivalFull:
 		s.counters.outOfOrder.Add(1)
 		return nil

@@ -1,5 +1,7 @@
 package channel
 
+import "bytes"
+
 // A receiver keeps at most so many messages that came early, and so many bytes
 // of them. The agent may have 100,000 unacknowledged messages under way; what
 // finds no room here is not acknowledged, and comes again.
@@ -21,6 +23,7 @@ const (
 	arrivalFull                     // early, and there is no room
 	arrivalDuplicate                // came before
 	arrivalAbsurd                   // no peer is that far ahead
+	arrivalConflict                 // kept, and it was another then
 )
 
 // inbox puts stream messages in order. The zero value expects number 0.
@@ -38,7 +41,9 @@ type incoming struct {
 // admit says what the message is and keeps a copy of an early one.
 func (b *inbox) admit(m *Message) arrival {
 	ahead := m.Sequence - b.expected // neither is negative: no overflow
-	switch _, kept := b.early[m.Sequence]; {
+	switch before, kept := b.early[m.Sequence]; {
+	case kept && (before.payloadType != m.PayloadType || !bytes.Equal(before.payload, m.Payload)):
+		return arrivalConflict
 	case ahead == 0 && !kept:
 		return arrivalNext
 	case ahead < 0 || kept:
