@@ -40,7 +40,7 @@ type corkedConn struct {
 	busy   bool // the last read filled what it was given: more is likely there
 
 	// allowance is how much may still be read before the websocket is open,
-	// when nothing else limits an answer; 0 is no limit.
+	// when nothing else limits an answer; 0 is no limit, and less is used up.
 	allowance int
 
 	mu      sync.Mutex // protects what follows, and keeps writes in order
@@ -116,12 +116,13 @@ func (c *corkedConn) Read(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if !c.busy || len(p) >= aheadBytes || c.allowance > 0 {
+	if !c.busy || len(p) >= aheadBytes || c.allowance != 0 {
 		c.put()
 		n, err := c.Conn.Read(p)
 		c.busy = n == len(p)
-		if c.allowance > 0 {
-			if c.allowance -= n; c.allowance <= 0 {
+		if c.allowance != 0 {
+			if c.allowance = max(-1, c.allowance-n); c.allowance <= 0 {
+				c.allowance = -1
 				return 0, errLongAnswer
 			}
 		}

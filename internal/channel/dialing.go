@@ -54,7 +54,11 @@ func (d *dialing) begin(ctx context.Context, address string) (_ context.Context,
 				d.enter(LayerUpgrade)
 			}
 		},
-		TLSHandshakeDone: func(tls.ConnectionState, error) { d.enter(LayerUpgrade) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err == nil {
+				d.enter(LayerUpgrade)
+			}
+		},
 	}), d.stop
 }
 
@@ -90,9 +94,11 @@ func (d *dialing) explain(ctx context.Context, err error) error {
 	defer d.end(nil)
 	cause := context.Cause(ctx)
 	switch {
-	case cause == nil:
+	case err != nil && d.cork != nil && d.cork.allowance < 0:
+		return errLongAnswer
+	case cause == nil && !isTimeout(err):
 		return err
-	case errors.Is(cause, context.DeadlineExceeded):
+	case cause == nil || errors.Is(cause, context.DeadlineExceeded):
 		return &TimeoutError{Layer: d.layer, Peer: d.peer, After: time.Since(d.since)}
 	}
 	return cause
