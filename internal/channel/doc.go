@@ -41,7 +41,9 @@
 //   - No exit code is nil from Wait but the code 0 that came in order. An end
 //     without one is an *ExitMissingError.
 //   - Queues, buffers, attempts and waits have bounds. A writer that blocks
-//     holds back its own session and nothing else.
+//     holds back its own session and nothing else. Each layer has a deadline of
+//     its own, by the monotonic clock, and a *TimeoutError that names it; Layer
+//     lists them.
 //
 // # Input
 //
@@ -90,7 +92,8 @@
 // them, a message that was sent again does not count as a sample, each round
 // doubles the wait, and the client looks at its 16 oldest messages where they
 // look at one. After a reconnection all that is unacknowledged is sent again at
-// once.
+// once. The fault matrix in matrix_test.go has what may go wrong, where, and what
+// must come of it.
 //
 // # What it does not do
 //

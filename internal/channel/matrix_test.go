@@ -80,7 +80,6 @@ type matrixCell struct {
 
 	// What rows keep.
 	before  []byte // what a row sends to standard error before the rest
-	cut     *refConn
 	paused  bool
 	dropped int64 // the number of the message that never comes
 	counter int

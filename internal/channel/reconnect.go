@@ -91,7 +91,8 @@ func (o *outage) attempt(ctx context.Context) (Transport, error) {
 		return nil, failed
 	}
 	s.stream.attach(t)
-	s.watch.set(waitStart, s.cfg.StartTimeout)
+	left := time.Until(o.since.Add(s.cfg.ResumeTimeout))
+	s.watch.set(waitStart, min(s.cfg.StartTimeout, max(left, time.Second)))
 	return t, nil
 }
 
