@@ -46,7 +46,12 @@ func LoadLabFile(path string) (*Lab, Diagnostics) {
 }
 
 func loadLab(dir string, names []string) (*Lab, hcl.Diagnostics) {
-	l := &labDecoder{lab: &Lab{Agent: defaultAgent}, labels: map[string]hcl.Range{}, ids: map[string]hcl.Range{}}
+	l := &labDecoder{
+		lab:    &Lab{Agent: defaultAgent},
+		labels: map[string]hcl.Range{},
+		ids:    map[string]hcl.Range{},
+		keys:   map[string]declaredKey{},
+	}
 	var all hcl.Diagnostics
 	var files []*File
 	for _, name := range names {
@@ -83,6 +88,7 @@ type labDecoder struct {
 	agent  *hcl.Range
 	faults *hcl.Range
 	kms    *hcl.Range
+	keys   map[string]declaredKey // by key_id
 	told   map[*File]bool
 }
 
@@ -125,6 +131,7 @@ func (l *labDecoder) top(block *hcl.Block) {
 		if !second(l.kms) {
 			l.kms = &block.DefRange
 			l.lab.KMS = l.d.kms(block)
+			l.sameKey(l.lab.KMS, block.DefRange)
 		}
 	}
 }
@@ -138,7 +145,7 @@ func (l *labDecoder) nodes(block *hcl.Block) {
 	d := &l.d
 	b := d.body(block.Body, "a nodes block", block.DefRange, form{
 		attributes: "count ids tags platform shell env online user isolation units files reboot_time",
-		blocks:     "agent faults",
+		blocks:     "agent faults kms",
 	})
 	n := &Nodes{
 		Label:      d.name(block),
@@ -177,6 +184,10 @@ func (l *labDecoder) nodes(block *hcl.Block) {
 	if faults := b.one("faults"); faults != nil {
 		f := d.faults(faults, l.lab.Faults, false)
 		n.Faults = &f
+	}
+	if kms := b.one("kms"); kms != nil {
+		n.KMS = d.kms(kms)
+		l.sameKey(n.KMS, kms.DefRange)
 	}
 	l.lab.Nodes = append(l.lab.Nodes, n)
 }

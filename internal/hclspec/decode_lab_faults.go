@@ -1,7 +1,9 @@
 package hclspec
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -9,48 +11,36 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// agent decodes an agent block; what it does not say is as in base.
-func (d *decoder) agent(block *hcl.Block, base Agent) Agent {
-	b := d.body(block.Body, "an agent block", block.DefRange, form{
-		attributes: "version max_payload first_output_delay pacing utf8 direct_exec kill_direct_child",
-	})
-	a := Agent{
-		Version:          base.Version,
-		MaxPayload:       b.whole("max_payload", base.MaxPayload, 1, 64<<10),
-		FirstOutputDelay: b.span("first_output_delay", base.FirstOutputDelay),
-		Pacing:           b.span("pacing", base.Pacing),
-		UTF8:             b.flag("utf8", base.UTF8),
-		DirectExec:       b.flag("direct_exec", base.DirectExec),
-		KillDirectChild:  b.flag("kill_direct_child", base.KillDirectChild),
-	}
-	if version, ok := b.text("version"); ok {
-		a.Version = version
-		if !agentVersion.MatchString(version) {
-			d.complain(b.attrs["version"].Expr.Range(), "Invalid agent version", "%q is no version of the agent, such as %q.", version, base.Version)
-		}
-	}
-	return a
-}
-
-var agentVersion = regexp.MustCompile(`^\d{1,6}(?:\.\d{1,6}){1,3}$`)
-
-// faults decodes a faults block; what it does not say is as in base. The rate
-// of starts is the service's, so only the lab as a whole has one.
+// faults decodes a faults block over base: what the block says replaces what base
+// says under the same name, be it an argument, a phase of slow, or the label of
+// an api or bad_message block. The rate of starts is the service's, so only the
+// lab as a whole has one.
 func (d *decoder) faults(block *hcl.Block, base Faults, top bool) Faults {
-	f := form{attributes: "latency drop duplicate reorder disconnect seed"}
+	f := form{
+		attributes: "latency jitter drop drop_burst duplicate reorder disconnect blackhole pause lost_start slow " +
+			"reboot agent_dies agent_hangs agent_back seed",
+		blocks: "api:operation bad_message:kind",
+	}
 	if top {
 		f.attributes += " start_rate"
 	}
 	b := d.body(block.Body, "a faults block", block.DefRange, f)
-	out := Faults{
-		Latency:    b.span("latency", base.Latency),
-		StartRate:  base.StartRate,
-		Drop:       b.share("drop", base.Drop),
-		Duplicate:  b.share("duplicate", base.Duplicate),
-		Reorder:    b.share("reorder", base.Reorder),
-		Disconnect: b.every("disconnect", base.Disconnect),
-		Seed:       base.Seed,
-	}
+	out := base
+	out.Latency = b.span("latency", base.Latency)
+	out.Jitter = b.span("jitter", base.Jitter)
+	out.Drop = b.share("drop", base.Drop)
+	out.DropBurst = b.whole("drop_burst", base.DropBurst, 1, 1000)
+	out.Duplicate = b.share("duplicate", base.Duplicate)
+	out.Reorder = b.share("reorder", base.Reorder)
+	out.Disconnect = b.trigger("disconnect", base.Disconnect, true)
+	out.Blackhole = b.trigger("blackhole", base.Blackhole, true)
+	out.Pause = b.pause("pause", base.Pause)
+	out.LostStart = b.flag("lost_start", base.LostStart)
+	out.Slow = b.slow(base.Slow)
+	out.Reboot = b.trigger("reboot", base.Reboot, true)
+	out.AgentDies = b.trigger("agent_dies", base.AgentDies, true)
+	out.AgentHangs = b.trigger("agent_hangs", base.AgentHangs, true)
+	out.AgentBack = b.spanOrNever("agent_back", base.AgentBack)
 	if v, ok := b.number("start_rate", 0, 1e6); ok {
 		out.StartRate = v
 	}
@@ -61,75 +51,175 @@ func (d *decoder) faults(block *hcl.Block, base Faults, top bool) Faults {
 		}
 		out.Seed = seed
 	}
+	out.API = b.apiFaults(base.API, top)
+	out.BadMessages = b.badMessages(base.BadMessages)
 	return out
 }
 
-// number decodes a literal number between two limits.
-func (b *body) number(name string, least, most float64) (float64, bool) {
-	v, ok := b.literal(name, cty.Number)
-	if !ok {
-		return 0, false
+// apiFaults decodes the api blocks.
+func (b *body) apiFaults(base map[string]APIFault, top bool) map[string]APIFault {
+	out, seen := maps.Clone(base), map[string]hcl.Range{}
+	for _, block := range b.all("api") {
+		operation := block.Labels[0]
+		known := NodeOperations
+		if top {
+			known = slices.Concat(NodeOperations, LabOperations)
+		}
+		switch {
+		case slices.Contains(known, operation):
+			b.d.declare(seen, "api block", operation, block.LabelRanges[0])
+		case slices.Contains(LabOperations, operation):
+			b.d.complain(block.LabelRanges[0], "Invalid operation",
+				"%q is about no node: move the block to the faults block outside nodes.", operation)
+			continue
+		default:
+			b.d.complain(block.LabelRanges[0], "Invalid operation",
+				"%q is no operation that can fail here: it has to be %s.", operation, quoted(known, "or"))
+			continue
+		}
+		if out == nil {
+			out = map[string]APIFault{}
+		}
+		out[operation] = b.d.apiFault(block, operation)
 	}
-	f, _ := v.AsBigFloat().Float64()
-	if f < least || f > most {
-		b.d.complain(b.attrs[name].Expr.Range(), "Out of range", "%q has to be between %s and %s.",
-			name, strconv.FormatFloat(least, 'f', -1, 64), strconv.FormatFloat(most, 'f', -1, 64))
-		return 0, false
-	}
-	return f, true
+	return out
 }
 
-func (b *body) whole(name string, fallback, least, most int) int {
-	f, ok := b.number(name, float64(least), float64(most))
-	if !ok {
-		return fallback
+func (d *decoder) apiFault(block *hcl.Block, operation string) APIFault {
+	b := d.body(block.Body, "an api block", block.DefRange, form{attributes: "error* first share"})
+	fault := APIFault{
+		Error: b.oneOf("error", ErrorNone, APIErrors...),
+		First: b.whole("first", 0, 1, 1e6),
+		Share: b.share("share", 0),
 	}
-	if f != float64(int(f)) {
-		b.d.complain(b.attrs[name].Expr.Range(), "Wrong type", "%q has to be a whole number.", name)
-		return fallback
+	b.exclusive("first", "share", "say how many calls fail at first, or by what chance each does.")
+	if fault.Error != ErrorNone && b.attrs["first"] == nil && b.attrs["share"] == nil {
+		d.complain(block.DefRange, "Missing argument", "Say which calls fail: \"first\", how many from the beginning, or \"share\", the chance of each.")
 	}
-	return int(f)
+	needed := map[string][]string{
+		"TargetNotConnected": {"StartSession"},
+		ErrorEmptyToken:      {"StartSession", "ResumeSession"},
+	}[fault.Error]
+	if needed != nil && !slices.Contains(needed, operation) {
+		d.complain(b.attrs["error"].Expr.Range(), "Invalid value", "%s does not answer %q: only %s does.",
+			operation, fault.Error, quoted(needed, "or"))
+	}
+	return fault
 }
 
-// share decodes a share of messages.
-func (b *body) share(name string, fallback float64) float64 {
-	if f, ok := b.number(name, 0, 1); ok {
-		return f
+// badMessages decodes the bad_message blocks.
+func (b *body) badMessages(base map[string]Trigger) map[string]Trigger {
+	out, seen := maps.Clone(base), map[string]hcl.Range{}
+	for _, block := range b.all("bad_message") {
+		kind := block.Labels[0]
+		if !slices.Contains(BadMessageKinds, kind) {
+			b.d.complain(block.LabelRanges[0], "Invalid kind of message", "%q has to be %s.", kind, quoted(BadMessageKinds, "or"))
+			continue
+		}
+		b.d.declare(seen, "bad_message block", kind, block.LabelRanges[0])
+		inner := b.d.body(block.Body, "a bad_message block", block.DefRange, form{attributes: "when*"})
+		if out == nil {
+			out = map[string]Trigger{}
+		}
+		out[kind] = inner.trigger("when", Trigger{}, false)
 	}
-	return fallback
+	return out
 }
 
-// span decodes a literal duration.
-func (b *body) span(name string, fallback time.Duration) time.Duration {
+// slow decodes how long phases take.
+func (b *body) slow(base map[string]time.Duration) map[string]time.Duration {
+	spans := b.texts("slow")
+	out := maps.Clone(base)
+	for _, phase := range keysOf(spans) {
+		rng := b.attrs["slow"].Expr.Range()
+		if !slices.Contains(phases, phase) {
+			b.d.complain(rng, "Invalid phase", "\"slow\" has %q in it, and can have %s.", phase, quoted(phases, "and"))
+			continue
+		}
+		d, ok := parseSpan(spans[phase], true)
+		if !ok {
+			b.d.complain(rng, "Invalid duration",
+				"%q is no time that the phase %q can take: write a number with a unit, such as \"2s\", or \"never\".", spans[phase], phase)
+			continue
+		}
+		if out == nil {
+			out = map[string]time.Duration{}
+		}
+		out[phase] = d
+	}
+	return out
+}
+
+// counted is a trigger by what passed, timed one by the clock.
+var (
+	counted = regexp.MustCompile(`^(every|after) ([1-9][0-9]{0,8}) (messages?|bytes?|KiB|MiB)$`)
+	timed   = regexp.MustCompile(`^(every|after) ([0-9.]+[a-zµ][0-9.a-zµ]*)$`)
+	paused  = regexp.MustCompile(`^(.+) for (\S+)$`)
+)
+
+// trigger decodes when a fault strikes: `every 200 messages`, `after 64 KiB`,
+// `after 2s` where the clock may count, or `never`.
+func (b *body) trigger(name string, fallback Trigger, clock bool) Trigger {
 	text, ok := b.text(name)
 	if !ok {
 		return fallback
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 || d > 24*time.Hour {
-		b.d.complain(b.attrs[name].Expr.Range(), "Invalid duration",
-			"%q is no duration of at most a day. Write a number with a unit, such as \"25ms\" or \"2s\".", text)
+	t, ok := parseTrigger(text, clock)
+	if !ok {
+		examples := []string{"every 200 messages", "after 64 KiB"}
+		if clock {
+			examples = append(examples, "after 2s")
+		}
+		b.d.complain(b.attrs[name].Expr.Range(), "Invalid value", "%q has to be such as %s, or \"never\".", name, quoted(examples, "or"))
 		return fallback
 	}
-	return d
+	return t
 }
 
-var everyMessages = regexp.MustCompile(`^every ([1-9][0-9]{0,8}) messages?$`)
+func parseTrigger(text string, clock bool) (Trigger, bool) {
+	if text == "never" {
+		return Trigger{}, true
+	}
+	if m := timed.FindStringSubmatch(text); m != nil && clock {
+		d, ok := parseSpan(m[2], false)
+		return Trigger{Repeats: m[1] == "every", Time: d}, ok && d > 0
+	}
+	m := counted.FindStringSubmatch(text)
+	if m == nil {
+		return Trigger{}, false
+	}
+	t := Trigger{Repeats: m[1] == "every"}
+	n, err := strconv.Atoi(m[2])
+	switch m[3] {
+	case "message", "messages":
+		t.Messages = n
+	case "byte", "bytes":
+		t.Bytes = int64(n)
+	case "KiB":
+		t.Bytes = int64(n) << 10
+	case "MiB":
+		t.Bytes = int64(n) << 20
+	}
+	return t, err == nil
+}
 
-// every decodes `every 200 messages`, or `never`.
-func (b *body) every(name string, fallback int) int {
+// pause decodes `every 20 messages for 2s`, or `never`.
+func (b *body) pause(name string, fallback Pause) Pause {
 	text, ok := b.text(name)
 	if !ok {
 		return fallback
 	}
 	if text == "never" {
-		return 0
+		return Pause{}
 	}
-	m := everyMessages.FindStringSubmatch(text)
-	if m == nil {
-		b.d.complain(b.attrs[name].Expr.Range(), "Invalid value", "%q has to be such as \"every 200 messages\", or \"never\".", name)
-		return fallback
+	if m := paused.FindStringSubmatch(text); m != nil {
+		when, ok := parseTrigger(m[1], false)
+		d, valid := parseSpan(m[2], false)
+		if ok && valid && !when.IsZero() {
+			return Pause{When: when, For: d}
+		}
 	}
-	n, _ := strconv.Atoi(m[1])
-	return n
+	b.d.complain(b.attrs[name].Expr.Range(), "Invalid value",
+		"%q has to be such as \"every 20 messages for 2s\", \"after 64 KiB for 500ms\", or \"never\".", name)
+	return fallback
 }

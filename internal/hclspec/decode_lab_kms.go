@@ -3,6 +3,7 @@ package hclspec
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -37,4 +38,25 @@ func (d *decoder) kms(block *hcl.Block) *KMS {
 		k.Deny = append(k.Deny, element.AsString())
 	}
 	return k
+}
+
+// declaredKey is a key's first kms block.
+type declaredKey struct {
+	kms *KMS
+	rng hcl.Range
+}
+
+// sameKey complains when a key has another state in another block: there is one
+// of it. Whether agents require the challenge is theirs to say.
+func (l *labDecoder) sameKey(k *KMS, rng hcl.Range) {
+	name := strings.TrimPrefix(k.KeyID[strings.LastIndexByte(k.KeyID, ':')+1:], "key/")
+	first, ok := l.keys[name]
+	if !ok {
+		l.keys[name] = declaredKey{k, rng}
+		return
+	}
+	if k.State != first.kms.State || !slices.Equal(k.Deny, first.kms.Deny) {
+		l.d.complain(rng, "Conflicting kms blocks",
+			"%q has another state or deny at %s. A key is the same for everybody: write the same, or use another key.", k.KeyID, place(first.rng))
+	}
 }

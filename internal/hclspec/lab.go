@@ -7,12 +7,12 @@ import "time"
 type Lab struct {
 	Nodes  []*Nodes
 	Agent  Agent  // the defaults, then the top-level agent block
-	Faults Faults // the top-level faults block
+	Faults Faults // the top-level faults block: the service's own, and those of nodes without one
 	KMS    *KMS   // the kms block; nil: sessions are not encrypted
 }
 
-// KMS is a kms block: the account's one KMS key, with which its preferences have
-// sessions encrypted, and what goes wrong with it on purpose.
+// KMS is a kms block: a KMS key of the account with which sessions are encrypted,
+// and what goes wrong with it on purpose.
 type KMS struct {
 	KeyID            string   // key_id = "alias/ssm": as the preferences and the agent name it
 	State            string   // state = "Enabled": or "Disabled", "PendingDeletion"
@@ -38,7 +38,8 @@ type Nodes struct {
 	RebootTime time.Duration     // reboot_time = "2s": how long the node is down when it reboots; 0 = 2 s
 
 	Agent  *Agent  // overrides Lab.Agent when there is an agent block
-	Faults *Faults // overrides Lab.Faults when there is a faults block
+	Faults *Faults // Lab.Faults and, over them, the faults block; nil without one
+	KMS    *KMS    // in place of Lab.KMS when there is a kms block
 	Range  Range
 }
 
@@ -52,15 +53,4 @@ type Agent struct {
 	UTF8             bool          // utf8 = true: output goes through the agent's UTF-8 decoder
 	DirectExec       bool          // direct_exec = true: NonInteractiveCommands has no shell
 	KillDirectChild  bool          // kill_direct_child = true: only the direct child is killed
-}
-
-// Faults is what a lab does wrong on purpose.
-type Faults struct {
-	Latency    time.Duration // latency = "25ms", one way
-	StartRate  float64       // start_rate = 3: StartSession per second before ThrottlingException; 0 = no limit
-	Drop       float64       // drop = 0.02: share of messages lost
-	Duplicate  float64       // duplicate = 0.02
-	Reorder    float64       // reorder = 0.1
-	Disconnect int           // disconnect = "every 200 messages": cut the websocket after N messages; 0 = never
-	Seed       int64
 }

@@ -22,9 +22,22 @@ func TestLabHasWhatTheFilesSay(t *testing.T) {
 	agent.Version, agent.MaxPayload, agent.FirstOutputDelay = "3.2.0.0", 512, 10*time.Millisecond
 	odd := agent
 	odd.Pacing, odd.UTF8 = 0, false
-	faults := Faults{Latency: 25 * time.Millisecond, StartRate: 3, Drop: 0.02, Disconnect: 200, Seed: 7}
-	dropping := faults
-	dropping.Drop = 0.5
+	faults := Faults{
+		Latency: 25 * time.Millisecond, StartRate: 3, Drop: 0.02, Disconnect: Trigger{Repeats: true, Messages: 200}, Seed: 7,
+		Slow:        map[string]time.Duration{PhaseOpen: time.Second, PhaseExit: Never},
+		API:         map[string]APIFault{"StartSession": {Error: "ThrottlingException", First: 3}, "GetDocument": {Error: "InternalServerError", Share: 0.5}},
+		BadMessages: map[string]Trigger{"wrong_digest": {Repeats: true, Messages: 50}},
+		AgentDies:   Trigger{Time: 2 * time.Second}, AgentBack: time.Second,
+	}
+	over := Faults{
+		Latency: 25 * time.Millisecond, StartRate: 3, Drop: 0.5, DropBurst: 3, Seed: 7, LostStart: true,
+		Jitter: 5 * time.Millisecond, Blackhole: Trigger{Messages: 1}, Reboot: Trigger{Repeats: true, Bytes: 3 << 20},
+		Pause:       Pause{When: Trigger{Repeats: true, Messages: 20}, For: 2 * time.Second},
+		Slow:        map[string]time.Duration{PhaseOpen: 0, PhaseExit: Never, PhaseDial: 2 * time.Second},
+		API:         map[string]APIFault{"StartSession": {Error: ErrorNone}, "GetDocument": {Error: "InternalServerError", Share: 0.5}},
+		BadMessages: map[string]Trigger{"wrong_digest": {}, "too_big": {Bytes: 64 << 10}},
+		AgentHangs:  Trigger{Messages: 9},
+	}
 	want := &Lab{
 		Agent:  agent,
 		Faults: faults,
@@ -36,7 +49,8 @@ func TestLabHasWhatTheFilesSay(t *testing.T) {
 			Files: map[string]string{"etc/app.conf": "port = 1\n"}, RebootTime: 5 * time.Second,
 		}, {
 			Label: "odd", Count: 2, IDs: []string{"i-0123456789abcdef0", "mi-0123456789abcdef0"}, Platform: "Linux", Shell: "sh",
-			User: "nobody", Isolation: "namespace", RebootTime: 2 * time.Second, Agent: &odd, Faults: &dropping,
+			User: "nobody", Isolation: "namespace", RebootTime: 2 * time.Second, Agent: &odd, Faults: &over,
+			KMS: &KMS{KeyID: "alias/odd", State: "Disabled"},
 		}},
 	}
 	if diff := cmp.Diff(want, lab, cmpopts.IgnoreTypes(Range{})); diff != "" {
@@ -54,7 +68,7 @@ func TestAgentHasItsHabitsUnlessSaid(t *testing.T) {
 	if a.MaxPayload != 1024 || a.FirstOutputDelay != time.Second || a.Pacing != time.Millisecond || !a.UTF8 || !a.DirectExec || !a.KillDirectChild {
 		t.Errorf("agent %+v", a)
 	}
-	if n := lab.Nodes[0]; n.Count != 1 || !n.Online || n.Shell != "sh" || n.Platform != "Linux" || lab.Faults != (Faults{}) {
+	if n := lab.Nodes[0]; n.Count != 1 || !n.Online || n.Shell != "sh" || n.Platform != "Linux" || !cmp.Equal(lab.Faults, Faults{}) {
 		t.Errorf("nodes %+v, faults %+v", n, lab.Faults)
 	}
 }

@@ -1,12 +1,12 @@
 package lab
 
 import (
-	"hash/fnv"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
+	"github.com/ssmrun/ssmrun/internal/hclspec"
 )
 
 const dataChannelPath = "/v1/data-channel/"
@@ -36,36 +36,29 @@ func (l *Lab) serveDataChannel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer l.sessions.connections.Done()
-	t, err := channel.AcceptWebsocket(w, r)
+	if !linger(s.faults.phase(hclspec.PhaseDial), r.Context(), s.ctx) {
+		return
+	}
+	u := &upgrade{ResponseWriter: w, ctx: r.Context(), slow: s.faults.phase(hclspec.PhaseUpgrade)}
+	if u.slow < 0 {
+		u.stall()
+		return
+	}
+	t, err := channel.AcceptWebsocket(u, r)
 	if err != nil {
 		l.log.Debug("lab did not upgrade a data channel", "session", s.id, "error", err)
 		return
 	}
 	s.attach(1)
 	defer s.attach(-1)
-	err = s.agent.Attach(r.Context(), s.network(t), s.admit)
-	l.log.Debug("lab data channel ended", "session", s.id, "error", err)
-}
-
-// network puts the node's faults between client and agent. The seed differs for
-// each connection and is the same in each run of the same lab file, as far as
-// connections come in the same order.
-func (s *session) network(t channel.Transport) channel.Transport {
-	f := s.node.faults
-	if f.Latency == 0 && f.Drop == 0 && f.Duplicate == 0 && f.Reorder == 0 && f.Disconnect == 0 {
-		return t
+	if faultyWire(s.node.faults) {
+		w := newWire(s, t, u.conn)
+		defer w.finish(r.Context())
+		if !linger(s.faults.phase(hclspec.PhaseOpen), w.ctx, s.ctx) {
+			return
+		}
+		t = w
 	}
-	s.mu.Lock()
-	opens := s.opens
-	s.mu.Unlock()
-	hash := fnv.New64a()
-	hash.Write([]byte(s.node.id))
-	return channel.Faulty(t, channel.Faults{
-		Seed:      uint64(f.Seed) ^ hash.Sum64() + uint64(opens),
-		Latency:   f.Latency,
-		Drop:      f.Drop,
-		Duplicate: f.Duplicate,
-		Reorder:   f.Reorder,
-		CutAfter:  f.Disconnect,
-	})
+	err = s.agent.Attach(r.Context(), t, s.admit)
+	l.log.Debug("lab data channel ended", "session", s.id, "error", err)
 }

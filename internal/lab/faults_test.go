@@ -36,7 +36,7 @@ func printAndStay(t *testing.T, l *Lab, n *node, count int) {
 func TestDisconnectAndResumeLoseNothing(t *testing.T) {
 	l, n := oneNode(t, func(spec *hclspec.Lab) {
 		spec.Agent.Pacing = time.Millisecond // so that acknowledgements keep up, as with an agent
-		spec.Faults = hclspec.Faults{Disconnect: 30, Seed: 1}
+		spec.Faults = hclspec.Faults{Disconnect: hclspec.Trigger{Repeats: true, Messages: 30}, Seed: 1}
 	})
 	printAndStay(t, l, n, 2000)
 	if info := l.Sessions()[0]; info.Opens < 3 {

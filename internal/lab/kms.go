@@ -15,10 +15,13 @@ import (
 	"github.com/ssmrun/ssmrun/internal/hclspec"
 )
 
-// keyRing is the lab's KMS: one key, which never leaves it. What it encrypts is
-// bound to its encryption context, as in KMS:
+// keyRing is the lab's KMS: its keys, by their ids.
+type keyRing map[string]*kmsKey
+
+// kmsKey is one key, which never leaves the lab. What it encrypts is bound to its
+// encryption context, as in KMS:
 // https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
-type keyRing struct {
+type kmsKey struct {
 	spec  hclspec.KMS
 	id    string // the key's id
 	alias string // alias/NAME, or ""
@@ -27,12 +30,30 @@ type keyRing struct {
 
 const kmsScope = ":" + accountID + ":"
 
-// newKeyRing returns nil without a kms block: then there is no key.
-func newKeyRing(spec *hclspec.KMS) (*keyRing, error) {
-	if spec == nil {
-		return nil, nil
+// newKeyRing makes the keys that the kms blocks of a lab name, each once.
+func newKeyRing(spec *hclspec.Lab) (keyRing, error) {
+	r := keyRing{}
+	blocks := []*hclspec.KMS{spec.KMS}
+	for _, group := range spec.Nodes {
+		blocks = append(blocks, group.KMS)
 	}
-	k := &keyRing{spec: *spec}
+	for _, block := range blocks {
+		if block == nil {
+			continue
+		}
+		k, err := newKMSKey(block)
+		if err != nil {
+			return nil, fmt.Errorf("make the lab's KMS key: %w", err)
+		}
+		if r[k.id] == nil {
+			r[k.id] = k
+		}
+	}
+	return r, nil
+}
+
+func newKMSKey(spec *hclspec.KMS) (*kmsKey, error) {
+	k := &kmsKey{spec: *spec}
 	name := spec.KeyID
 	if strings.HasPrefix(name, "arn:") {
 		name = name[strings.LastIndexByte(name, ':')+1:]
@@ -45,45 +66,49 @@ func newKeyRing(spec *hclspec.KMS) (*keyRing, error) {
 	}
 	block, err := aes.NewCipher(randomBytes(32))
 	if err != nil {
-		return nil, fmt.Errorf("make the lab's KMS key: %w", err)
+		return nil, err
 	}
-	if k.aead, err = cipher.NewGCM(block); err != nil {
-		return nil, fmt.Errorf("make the lab's KMS key: %w", err)
-	}
-	return k, nil
+	k.aead, err = cipher.NewGCM(block)
+	return k, err
 }
 
-func (k *keyRing) arn(region string) string {
+func (k *kmsKey) arn(region string) string {
 	return "arn:aws:kms:" + region + kmsScope + "key/" + k.id
 }
 
-// find refuses a name that is not the key's, and a key that cannot be used. A nil
-// keyRing has no key.
-func (k *keyRing) find(name, region, operation string) *apiError {
+// find returns the key of a name. It refuses a name that is none's, and a key that
+// cannot be used.
+func (r keyRing) find(name, region, operation string) (*kmsKey, *apiError) {
 	bare := name
 	if strings.HasPrefix(name, "arn:aws:kms:") {
 		if _, rest, ok := strings.Cut(name, kmsScope); ok {
 			bare = strings.TrimPrefix(rest, "key/")
 		}
 	}
+	k := r[bare]
+	for _, other := range r {
+		if other.alias == bare && bare != "" {
+			k = other
+		}
+	}
 	switch {
-	case k != nil && (bare == k.id || bare == k.alias && k.alias != ""):
+	case k != nil:
 	case strings.HasPrefix(bare, "alias/"):
-		return refuse("NotFoundException", "Alias arn:aws:kms:%s:%s:%s is not found.", region, accountID, bare)
+		return nil, refuse("NotFoundException", "Alias arn:aws:kms:%s:%s:%s is not found.", region, accountID, bare)
 	default:
-		return refuse("NotFoundException", "Key 'arn:aws:kms:%s:%s:key/%s' does not exist", region, accountID, bare)
+		return nil, refuse("NotFoundException", "Key 'arn:aws:kms:%s:%s:key/%s' does not exist", region, accountID, bare)
 	}
 	arn := k.arn(region)
 	switch {
 	case slices.Contains(k.spec.Deny, operation):
-		return refuse("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s "+
+		return nil, refuse("AccessDeniedException", "User: %s is not authorized to perform: kms:%s on resource: %s "+
 			"because no identity-based policy allows the kms:%[2]s action", callerARN, operation, arn)
 	case k.spec.State == "Disabled":
-		return refuse("DisabledException", "%s is disabled.", arn)
+		return nil, refuse("DisabledException", "%s is disabled.", arn)
 	case k.spec.State == "PendingDeletion":
-		return refuse("KMSInvalidStateException", "%s is pending deletion.", arn)
+		return nil, refuse("KMSInvalidStateException", "%s is pending deletion.", arn)
 	}
-	return nil
+	return k, nil
 }
 
 type generateDataKeyInput struct {
@@ -108,7 +133,8 @@ func (l *Lab) generateDataKey(c *call) (any, *apiError) {
 	if (in.KeySpec == nil) == (in.NumberOfBytes == nil) {
 		return nil, refuse("ValidationException", "Please specify either number of bytes or key spec.")
 	}
-	if refusal := l.keys.find(*in.KeyId, c.region, "GenerateDataKey"); refusal != nil {
+	key, refusal := l.keys.find(*in.KeyId, c.region, "GenerateDataKey")
+	if refusal != nil {
 		return nil, refusal
 	}
 	size := 32
@@ -122,15 +148,16 @@ func (l *Lab) generateDataKey(c *call) (any, *apiError) {
 	return struct {
 		CiphertextBlob, Plaintext []byte
 		KeyId                     string
-	}{l.keys.encrypt(dataKey, in.EncryptionContext), dataKey, l.keys.arn(c.region)}, nil
+	}{key.encrypt(dataKey, in.EncryptionContext), dataKey, key.arn(c.region)}, nil
 }
 
-// encrypt returns a ciphertext blob: version, nonce, and what is sealed with the
-// encryption context as additional data.
-func (k *keyRing) encrypt(plaintext []byte, bound map[string]string) []byte {
+// encrypt returns a ciphertext blob: version, the key's id, nonce, and what is
+// sealed with the encryption context as additional data.
+func (k *kmsKey) encrypt(plaintext []byte, bound map[string]string) []byte {
 	nonce := make([]byte, k.aead.NonceSize())
 	rand.Read(nonce) // never fails: crypto/rand ends the program instead
-	return k.aead.Seal(append([]byte{1}, nonce...), nonce, plaintext, contextBytes(bound))
+	blob := append(append([]byte{1}, k.id...), nonce...)
+	return k.aead.Seal(blob, nonce, plaintext, contextBytes(bound))
 }
 
 // contextBytes is an encryption context in one form; JSON sorts its keys.
@@ -161,7 +188,7 @@ func (l *Lab) decrypt(c *call) (any, *apiError) {
 	if refusal := v.refusal(); refusal != nil {
 		return nil, refusal
 	}
-	plaintext, refusal := l.keys.decrypt(c.region, in.KeyId, in.CiphertextBlob, in.EncryptionContext)
+	key, plaintext, refusal := l.keys.decrypt(c.region, in.KeyId, in.CiphertextBlob, in.EncryptionContext)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -169,46 +196,59 @@ func (l *Lab) decrypt(c *call) (any, *apiError) {
 		KeyId               string
 		Plaintext           []byte
 		EncryptionAlgorithm string
-	}{l.keys.arn(c.region), plaintext, "SYMMETRIC_DEFAULT"}, nil
+	}{key.arn(c.region), plaintext, "SYMMETRIC_DEFAULT"}, nil
 }
 
-// decrypt is KMS's Decrypt. A blob that is damaged, of another key or of another
-// encryption context is all one to it.
-func (k *keyRing) decrypt(region string, name *string, blob []byte, bound map[string]string) ([]byte, *apiError) {
+// keyIDSize is the length of a key's id.
+const keyIDSize = 36
+
+// decrypt is KMS's Decrypt. A blob that is damaged is to it as one of another
+// encryption context; one that says it is of another key than the caller wants is
+// told apart. (API_Decrypt, IncorrectKeyException)
+func (r keyRing) decrypt(region string, name *string, blob []byte, bound map[string]string) (*kmsKey, []byte, *apiError) {
 	invalid := refuse("InvalidCiphertextException", "")
-	if k == nil {
-		return nil, invalid
+	if len(blob) < 1+keyIDSize || blob[0] != 1 {
+		return nil, nil, invalid
+	}
+	made := string(blob[1 : 1+keyIDSize])
+	blob = blob[1+keyIDSize:]
+	if r[made] == nil {
+		return nil, nil, invalid
 	}
 	if name == nil {
-		name = &k.id
+		name = &made
 	}
-	if refusal := k.find(*name, region, "Decrypt"); refusal != nil {
-		return nil, refusal
+	k, refusal := r.find(*name, region, "Decrypt")
+	if refusal != nil {
+		return nil, nil, refusal
+	}
+	if k.id != made {
+		return nil, nil, refuse("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.")
 	}
 	size := k.aead.NonceSize()
-	if len(blob) < 1+size || blob[0] != 1 {
-		return nil, invalid
+	if len(blob) < size {
+		return nil, nil, invalid
 	}
-	plaintext, err := k.aead.Open(nil, blob[1:1+size], blob[1+size:], contextBytes(bound))
+	plaintext, err := k.aead.Open(nil, blob[:size], blob[size:], contextBytes(bound))
 	if err != nil {
-		return nil, invalid
+		return nil, nil, invalid
 	}
-	return plaintext, nil
+	return k, plaintext, nil
 }
 
 // encryption is what a node's agent asks of the clients of a session; nil: nothing.
 // Port sessions are never encrypted. (amazon-ssm-agent,
 // session/plugins/sessionplugin/sessionplugin.go)
 func (l *Lab) encryption(n *node, kind channel.SessionType) *channel.AgentEncryption {
-	if l.keys == nil || kind == channel.Port {
+	if n.kms == nil || kind == channel.Port {
 		return nil
 	}
 	return &channel.AgentEncryption{
-		KeyID:                    l.keys.spec.KeyID,
+		KeyID:                    n.kms.KeyID,
 		TargetID:                 n.id,
-		RequireChallengeResponse: l.keys.spec.RequireChallenge,
+		RequireChallengeResponse: n.kms.RequireChallenge,
 		Decrypt: func(_ context.Context, keyID string, blob []byte, bound map[string]string) ([]byte, error) {
-			plaintext, refusal := l.keys.decrypt(defaultRegion, &keyID, blob, bound)
+			_, plaintext, refusal := l.keys.decrypt(defaultRegion, &keyID, blob, bound)
 			if refusal != nil {
 				return nil, refusal
 			}

@@ -48,14 +48,15 @@ type Lab struct {
 	endpoint string
 	hosts    map[string]bool // the values of Host that are ours
 
-	nodes    []*node // in the order of the lab file
-	byID     map[string]*node
-	docs     map[string]*document
-	keys     *keyRing // nil: sessions are not encrypted
-	limit    *startLimit
-	nursery  *nursery
-	control  *control
-	sessions *registry
+	nodes     []*node // in the order of the lab file
+	byID      map[string]*node
+	docs      map[string]*document
+	keys      keyRing
+	limit     *startLimit
+	apiFaults *apiFaults
+	nursery   *nursery
+	control   *control
+	sessions  *registry
 
 	server *http.Server
 	cancel context.CancelFunc
@@ -89,9 +90,10 @@ func (l *Lab) start(ctx context.Context, opts Options) error {
 	l.keyID = "AKIA" + base32.StdEncoding.EncodeToString(randomBytes(10))
 	l.secret = base64.StdEncoding.EncodeToString(randomBytes(30))
 	l.limit = newStartLimit(l.spec.Faults.StartRate)
+	l.apiFaults = newAPIFaults()
 
 	var err error
-	if l.keys, err = newKeyRing(l.spec.KMS); err != nil {
+	if l.keys, err = newKeyRing(l.spec); err != nil {
 		return err
 	}
 	if l.docs, err = loadDocuments(l.spec.KMS); err != nil {

@@ -28,6 +28,7 @@ type node struct {
 	spec     *hclspec.Nodes
 	agent    hclspec.Agent
 	faults   hclspec.Faults
+	kms      *hclspec.KMS // nil: sessions are not encrypted
 	ip       string
 
 	dir     string   // the node's own directory, with home, tmp and state in it
@@ -44,6 +45,8 @@ type node struct {
 	bootID string      // guarded by mu
 	booted time.Time   // guarded by mu
 	timer  *time.Timer // guarded by mu: the next power change, or nil
+
+	trouble nodeFaults // guarded by mu
 }
 
 // power is whether a node is up.
@@ -53,6 +56,7 @@ const (
 	powerOn power = iota
 	powerRebooting
 	powerOff
+	powerNoAgent // up, but for its agent
 )
 
 const defaultRebootTime = 2 * time.Second
@@ -86,6 +90,7 @@ func expandNodes(spec *hclspec.Lab) ([]*node, error) {
 				spec:     group,
 				agent:    spec.Agent,
 				faults:   spec.Faults,
+				kms:      spec.KMS,
 				bootID:   newUUID(),
 				booted:   time.Now(),
 			}
@@ -97,6 +102,9 @@ func expandNodes(spec *hclspec.Lab) ([]*node, error) {
 			}
 			if group.Faults != nil {
 				n.faults = *group.Faults
+			}
+			if group.KMS != nil {
+				n.kms = group.KMS
 			}
 			n.complete(len(nodes))
 			if ids[n.id] || names[n.name] {
@@ -124,6 +132,7 @@ func (n *node) complete(index int) {
 	if n.agent.MaxPayload <= 0 {
 		n.agent.MaxPayload = 1024
 	}
+	n.trouble = newNodeFaults(n.faults)
 	n.ip = fmt.Sprintf("10.%d.%d.%d", index>>16&255, index>>8&255, index&255)
 	if !n.spec.Online {
 		n.power = powerOff

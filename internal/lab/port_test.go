@@ -123,7 +123,7 @@ func exchange(conn *net.TCPConn, b []byte) error {
 func TestFiftyConnectionsThroughAForwardedPort(t *testing.T) {
 	l, n := oneNode(t, func(spec *hclspec.Lab) {
 		spec.Agent.Pacing = time.Millisecond
-		spec.Faults = hclspec.Faults{Disconnect: 600, Seed: 3}
+		spec.Faults = hclspec.Faults{Disconnect: hclspec.Trigger{Repeats: true, Messages: 600}, Seed: 3}
 	})
 	s := l.openPort(t, n, "AWS-StartPortForwardingSession", object{"portNumber": []string{target(t, echo)}})
 	address, end := forward(t, s, tunnel.Options{})
@@ -253,7 +253,7 @@ func TestALabForwardsToThisMachineOnly(t *testing.T) {
 }
 
 func TestSSHSessionIsOnePlainStream(t *testing.T) {
-	l, n := oneNode(t, func(spec *hclspec.Lab) { spec.Faults = hclspec.Faults{Disconnect: 500, Seed: 5} })
+	l, n := oneNode(t, func(spec *hclspec.Lab) { spec.Faults = hclspec.Faults{Disconnect: hclspec.Trigger{Repeats: true, Messages: 500}, Seed: 5} })
 	want := noise(9, 300_000)
 	port := target(t, func(conn *net.TCPConn) {
 		io.WriteString(conn, "SSH-2.0-target\r\n") // the server speaks first, and closes when it has all

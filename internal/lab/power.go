@@ -55,6 +55,7 @@ func (n *node) stopTimer() {
 	defer n.mu.Unlock()
 	n.power = powerOff
 	n.stopTimerLocked()
+	n.disarmLocked()
 }
 
 func (n *node) stopTimerLocked() {
@@ -72,6 +73,7 @@ func (n *node) goDown(next power) {
 		return
 	}
 	n.power = next
+	n.disarmLocked()
 	if next == powerRebooting {
 		d := n.spec.RebootTime
 		if d <= 0 {

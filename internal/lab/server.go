@@ -76,6 +76,10 @@ func (l *Lab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, refusal := l.answer(r, body)
+	if refusal != nil && refusal.hangUp {
+		hangUp(w)
+		return
+	}
 	if refusal != nil {
 		l.log.Debug("lab refused a call", "target", r.Header.Get("X-Amz-Target"), "code", refusal.code, "message", refusal.message)
 		writeJSONError(w, refusal)
@@ -104,7 +108,8 @@ func (l *Lab) answer(r *http.Request, body []byte) (any, *apiError) {
 	if sig.service != op.service {
 		return nil, refuse("InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", op.service)
 	}
-	return op.run(l, &call{body: body, region: sig.region, now: now})
+	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	return l.faultyCall(r.Context(), name, op.run, &call{body: body, region: sig.region, now: now})
 }
 
 // decode reads the input of a call. Members that it does not have are ignored,

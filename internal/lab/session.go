@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/channel"
@@ -28,6 +29,11 @@ type session struct {
 	properties json.RawMessage
 	reason     string
 	started    time.Time
+
+	number int // of the node's sessions, from 1
+	faults *sessionFaults
+	muted  atomic.Bool // a phase is never answered: nothing more is said
+	hung   atomic.Bool // the node's agent hangs
 
 	agent  *channel.Agent
 	ctx    context.Context // ends when the session is to end
@@ -85,6 +91,8 @@ func (l *Lab) newSession(n *node, d *document, properties json.RawMessage, reaso
 		started:    now,
 		token:      newToken(),
 		status:     "Connected",
+		number:     n.begin(),
+		faults:     newSessionFaults(n.faults),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.idle = time.AfterFunc(idleTimeout, func() { s.end("Terminated", "the session was idle") })

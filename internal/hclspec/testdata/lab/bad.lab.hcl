@@ -8,6 +8,18 @@ nodes "web" {
   faults {
     start_rate = 1 # ERROR: Unsupported argument
     drop       = 2 # ERROR: Out of range
+    api "GetDocument" { # ERROR: Invalid operation
+      error = "InternalServerError"
+      first = 1
+    }
+    api "GetConnectionStatus" {
+      error = "empty token" # ERROR: Invalid value
+      first = 1
+    }
+  }
+  kms {
+    key_id = "alias/two"
+    state  = "Disabled"
   }
 }
 
@@ -17,6 +29,9 @@ nodes "web" { # ERROR: Duplicate nodes block
 }
 
 nodes "none" {
+  kms { # ERROR: Conflicting kms blocks
+    key_id = "arn:aws:kms:eu-west-1:000000000000:alias/two"
+  }
   ids = [] # ERROR: No node ids
   isolation = "vm" # ERROR: Invalid value
 }
@@ -31,6 +46,30 @@ agent {} # ERROR: Duplicate agent block
 
 faults {
   disconnect = "sometimes" # ERROR: Invalid value
+  reboot     = "after 20 potatoes" # ERROR: Invalid value
+  pause      = "every 2s for 1s" # ERROR: Invalid value
+  drop_burst = 0 # ERROR: Out of range
+  blackhole  = "every 0 messages" # ERROR: Invalid value
+  agent_back = "soon" # ERROR: Invalid duration
+  slow       = { handshakes = "1s", dial = "soon" } # ERROR: Invalid phase # ERROR: Invalid duration
+  api "StartSession" { # ERROR: Missing argument
+    error = "TargetNotConnected"
+  }
+  api "StartSession" { # ERROR: Duplicate api block
+    error = "Teapot" # ERROR: Invalid value
+    share = 0.5
+    first = 1 # ERROR: Conflicting arguments
+  }
+  api "PutParameter" { # ERROR: Invalid operation
+    error = "ThrottlingException"
+    first = 1
+  }
+  bad_message "wrong" { # ERROR: Invalid kind of message
+    when = "every 1 message"
+  }
+  bad_message "too_big" {
+    when = "after 1s" # ERROR: Invalid value
+  }
 }
 
 kms {

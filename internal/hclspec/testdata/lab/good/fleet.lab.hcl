@@ -23,6 +23,30 @@ nodes "odd" {
     utf8   = false
   }
   faults {
-    drop = 0.5
+    drop       = 0.5
+    drop_burst = 3
+    jitter     = "5ms"
+    disconnect = "never"
+    blackhole  = "after 1 message"
+    pause      = "every 20 messages for 2s"
+    lost_start = true
+    slow       = { open = "0s", dial = "2s" }
+    reboot     = "every 3 MiB"
+    agent_dies  = "never"
+    agent_hangs = "after 9 messages"
+    agent_back  = "never"
+    api "StartSession" {
+      error = "none"
+    }
+    bad_message "wrong_digest" {
+      when = "never"
+    }
+    bad_message "too_big" {
+      when = "after 64 KiB"
+    }
+  }
+  kms {
+    key_id = "alias/odd"
+    state  = "Disabled"
   }
 }

@@ -13,6 +13,8 @@ type apiError struct {
 	code    string
 	message string
 	status  int // 0 is 400: AWS JSON 1.1 answers nearly everything with it
+
+	hangUp bool // there is no answer: the connection ends
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
