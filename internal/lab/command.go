@@ -79,8 +79,10 @@ func (s *session) serveSeparate(argv []string, props commandProperties, keys *co
 	outWrite.Close()
 	errWrite.Close()
 	if err != nil {
-		s.agent.Exit(1)
-		s.complain(err)
+		if s.ctx.Err() == nil && s.node.isOnline() { // else the node is gone, and nobody is left to say so
+			s.agent.Exit(1)
+			s.complain(err)
+		}
 		return nil
 	}
 	stop := context.AfterFunc(s.ctx, func() {
@@ -106,7 +108,9 @@ func (s *session) serveSeparate(argv []string, props commandProperties, keys *co
 	select {
 	case <-p.done:
 	case <-s.ctx.Done():
-		return nil
+	}
+	if s.ctx.Err() != nil {
+		return nil // what ended the session ended the command
 	}
 	code := p.exit.code
 	if keys.wasInterrupted() {

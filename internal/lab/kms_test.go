@@ -174,3 +174,31 @@ func TestKMSRefusals(t *testing.T) {
 		t.Errorf("a lab without a key: %d %v", status, got)
 	}
 }
+
+func TestNodesHaveKeysOfTheirOwn(t *testing.T) {
+	own := webNodes(1)
+	own.Label, own.KMS = "own", &hclspec.KMS{KeyID: "alias/own", State: "Enabled"}
+	gone := webNodes(1)
+	gone.Label, gone.KMS = "gone", &hclspec.KMS{KeyID: "alias/gone", State: "Disabled"}
+	l := startLab(t, &hclspec.Lab{Agent: quickAgent, Nodes: []*hclspec.Nodes{own, gone, webNodes(1)}}, Options{})
+	run := func(i int, want bool) error {
+		t.Helper()
+		c := l.open(t, runInput(l.nodes[i], "echo out"), l.encrypting(t), func(c *channel.Config) {
+			c.TargetID, c.RequireEncryption = l.nodes[i].id, want
+		})
+		return ending(t, c)
+	}
+	if err := run(0, true); err != nil {
+		t.Errorf("own key: %v", err)
+	}
+	if err := run(1, true); err == nil || !strings.Contains(err.Error(), "DisabledException") {
+		t.Errorf("disabled key: %v", err)
+	}
+	if err := run(2, false); err != nil {
+		t.Errorf("no key: %v", err)
+	}
+	_, made := l.kms(t, "GenerateDataKey", object{"KeyId": "alias/own", "NumberOfBytes": 64})
+	if _, got := l.kms(t, "Decrypt", object{"KeyId": "alias/own", "CiphertextBlob": made["CiphertextBlob"]}); got["Plaintext"] != made["Plaintext"] {
+		t.Errorf("decrypt by its own key: %v", got)
+	}
+}

@@ -253,7 +253,9 @@ func TestALabForwardsToThisMachineOnly(t *testing.T) {
 }
 
 func TestSSHSessionIsOnePlainStream(t *testing.T) {
-	l, n := oneNode(t, func(spec *hclspec.Lab) { spec.Faults = hclspec.Faults{Disconnect: hclspec.Trigger{Repeats: true, Messages: 500}, Seed: 5} })
+	l, n := oneNode(t, func(spec *hclspec.Lab) {
+		spec.Faults = hclspec.Faults{Disconnect: hclspec.Trigger{Repeats: true, Messages: 500}, Seed: 5}
+	})
 	want := noise(9, 300_000)
 	port := target(t, func(conn *net.TCPConn) {
 		io.WriteString(conn, "SSH-2.0-target\r\n") // the server speaks first, and closes when it has all
