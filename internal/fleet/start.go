@@ -217,7 +217,10 @@ func (w *wire) trace() *httptrace.ClientTrace {
 }
 
 // fate judges an error. A request that was cut short is one that the service
-// cannot act on: its Content-Length says that more was to come.
+// cannot act on: its Content-Length says that more was to come. One that was
+// answered was not cut short, whatever the hook says: the SDK closes the body
+// behind the answer, and a writer that looks for its end then takes that for a
+// failure.
 func (w *wire) fate(err error) fate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -233,7 +236,7 @@ func (w *wire) fate(err error) fate {
 		return fateRefused
 	case !w.asked:
 		return fateRefused // it did not get as far as the network
-	case !w.got || w.refused:
+	case status == 0 && (!w.got || w.refused):
 		return fateUnsent
 	}
 	return fateUnknown

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
 
@@ -280,5 +282,21 @@ func TestCancelledStartStillWaitsForTheAnswer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A call that was answered with a 5xx may have started a session, also when the
+// request's body was closed before its writer saw the end of it.
+func TestAnAnsweredCallWasSent(t *testing.T) {
+	answered := &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusInternalServerError}},
+		Err:      errors.New("internal error"),
+	}
+	w := wire{asked: true, got: true, refused: true}
+	if got := w.fate(answered); got != fateUnknown {
+		t.Errorf("fate %d, want %d", got, fateUnknown)
+	}
+	if got := w.fate(errors.New("broken pipe")); got != fateUnsent {
+		t.Errorf("without an answer: fate %d, want %d", got, fateUnsent)
 	}
 }
