@@ -52,6 +52,8 @@ func startSession(cmd *cobra.Command, args []string) error {
 		return nil
 	case c.Skeleton != "":
 		err = printSkeleton(cmd.OutOrStdout(), c)
+	case halfCredentials(c.Globals):
+		err = awscli.HalfCredentials()
 	default:
 		t := &terminal{in: os.Stdin, out: os.Stdout}
 		a := &attendance{term: t, stdout: os.Stdout, stderr: os.Stderr, notes: t.notes(os.Stderr), separate: separate}
@@ -119,6 +121,12 @@ func cliOptions(g awscli.Globals, t *terminal) fleet.Options {
 		o.Logger = slog.New(slog.NewTextHandler(t.notes(os.Stderr), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	return o
+}
+
+// halfCredentials reports whether the environment's credentials are the ones to
+// use and lack their secret.
+func halfCredentials(g awscli.Globals) bool {
+	return g.Profile == "" && !g.NoSignRequest && os.Getenv("AWS_ACCESS_KEY_ID") != "" && os.Getenv("AWS_SECRET_ACCESS_KEY") == ""
 }
 
 // cliTimeout is a time as fleet takes it: the AWS CLI's 0 waits for ever.

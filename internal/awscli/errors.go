@@ -85,6 +85,12 @@ func NoCredentials() *Error {
 		Message: `Unable to locate credentials. You can configure credentials by running "aws login".`}
 }
 
+// HalfCredentials is the complaint that the environment has an access key and
+// no secret for it: the CLI asks no other source then.
+func HalfCredentials() *Error {
+	return &Error{Exit: ExitGeneral, Message: "Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY"}
+}
+
 // ServiceError is the service's answer to StartSession. Retries counts the
 // tries after the first when they were used up, else it is 0.
 func ServiceError(code, message string, retries int) *Error {
