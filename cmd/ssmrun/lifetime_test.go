@@ -145,11 +145,13 @@ func (s *servedLab) processes(t testing.TB) int {
 	if runtime.GOOS != "linux" {
 		t.Skip("processes are counted in /proc")
 	}
+	return len(descendants(s.cmd.Process.Pid))
+}
+
+// descendants are the processes that live below one, where /proc tells.
+func descendants(pid int) (below []int) {
 	children := map[int][]int{}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -167,15 +169,11 @@ func (s *servedLab) processes(t testing.TB) int {
 			children[parent] = append(children[parent], pid)
 		}
 	}
-	var count func(pid int) int
-	count = func(pid int) int {
-		n := len(children[pid])
-		for _, child := range children[pid] {
-			n += count(child)
-		}
-		return n
+	for next := children[pid]; len(next) > 0; {
+		below = append(below, next[0])
+		next = append(next[1:], children[next[0]]...)
 	}
-	return count(s.cmd.Process.Pid)
+	return below
 }
 
 // sessions returns the sessions that are active at the lab; it also ends them.

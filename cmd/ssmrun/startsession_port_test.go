@@ -3,16 +3,21 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 )
+
+var portBytes = flag.Int("port-bytes", 20_000, "bytes that each of 50 connections carries both ways through a forwarded port")
 
 // echo serves connections that get back what they send.
 func echo(t *testing.T) (port int) {
@@ -37,15 +42,37 @@ func echo(t *testing.T) (port int) {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// bounce sends bytes to an echo and wants them back.
+func bounce(t *testing.T, address string, sent []byte) {
+	c, err := net.Dial("tcp4", address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	go func() { _, _ = c.Write(sent) }() // ends with c
+	got := make([]byte, len(sent))
+	if n, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("%d of %d bytes came back (%v), equal: %v", n, len(sent), err, bytes.Equal(got, sent))
+	}
+}
+
 // forwarded starts a session that forwards a free local port to another.
 func forwarded(t *testing.T, dir string, served *servedLab, port int) (cmd *exec.Cmd, local string) {
 	t.Helper()
-	cmd = startSessionCommand(dir, served, "--document-name", "AWS-StartPortForwardingSession",
-		"--parameters", fmt.Sprintf("portNumber=%d,localPortNumber=0", port))
-	stderr, err := cmd.StderrPipe()
+	return forwardedTo(t, startSessionCommand(dir, served, "--document-name", "AWS-StartPortForwardingSession",
+		"--parameters", fmt.Sprintf("portNumber=%d,localPortNumber=0", port)), &lines{})
+}
+
+// forwardedTo starts a session that forwards a port and reads its stderr up to
+// where it says which.
+func forwardedTo(t *testing.T, cmd *exec.Cmd, stderr *lines) (_ *exec.Cmd, local string) {
+	t.Helper()
+	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	stderr.Scanner = bufio.NewScanner(pipe)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -55,16 +82,24 @@ func forwarded(t *testing.T, dir string, served *servedLab, port int) (cmd *exec
 			_ = cmd.Wait()
 		}
 	})
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		if _, err := fmt.Sscanf(lines.Text(), "Port %s opened", &local); err == nil {
-			break
-		}
+	for stderr.Scan() && stderr.Text() != "Waiting for connections..." {
+		_, _ = fmt.Sscanf(stderr.Text(), "Port %s opened", &local)
 	}
 	if local == "" {
 		t.Fatal("no port was opened")
 	}
 	return cmd, "127.0.0.1:" + local
+}
+
+// lines are those of a program's stderr.
+type lines struct{ *bufio.Scanner }
+
+// rest returns those that are left, when the program has ended.
+func (l *lines) rest() (all []string) {
+	for l.Scan() {
+		all = append(all, l.Text())
+	}
+	return all
 }
 
 // TestManyConnectionsThroughAPort opens connections at once; each gets its own
@@ -74,20 +109,7 @@ func TestManyConnectionsThroughAPort(t *testing.T) {
 	cmd, address := forwarded(t, dir, served, echo(t))
 	var wg sync.WaitGroup
 	for i := range 50 {
-		wg.Go(func() {
-			sent := bytesOf(uint64(i), 20_000)
-			c, err := net.Dial("tcp4", address)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer c.Close()
-			go func() { _, _ = c.Write(sent) }() // ends with c
-			got := make([]byte, len(sent))
-			if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, sent) {
-				t.Errorf("connection %d: %v, equal: %v", i, err, bytes.Equal(got, sent))
-			}
-		})
+		wg.Go(func() { bounce(t, address, bytesOf(uint64(i), *portBytes)) })
 	}
 	wg.Wait()
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -97,6 +119,7 @@ func TestManyConnectionsThroughAPort(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+	served.noSessionLeft(t)
 	if c, err := net.Dial("tcp4", address); err == nil {
 		c.Close()
 		t.Error("the port is open still")
@@ -131,6 +154,7 @@ func TestStdioCarriesBytesForSSH(t *testing.T) {
 	if stderr.Len() > 0 {
 		t.Errorf("stderr has %q", stderr.String())
 	}
+	served.noSessionLeft(t)
 }
 
 // bytesOf returns bytes that look like nothing, the same for the same seed.
@@ -141,4 +165,64 @@ func bytesOf(seed uint64, n int) []byte {
 		b[i] = byte(random.Uint32())
 	}
 	return b
+}
+
+// TestCutsLoseNoByteOfAConnection: the session's websocket is cut again and
+// again, and the connections through it neither end nor lose anything.
+func TestCutsLoseNoByteOfAConnection(t *testing.T) {
+	dir, served := attendedLabWith(t, "agent {\n  pacing = \"0s\"\n}\nfaults {\n  disconnect = \"every 200 messages\"\n}\n")
+	var stderr lines
+	cmd, address := forwardedTo(t, startSessionCommand(dir, served, "--document-name", "AWS-StartPortForwardingSession",
+		"--parameters", fmt.Sprintf("portNumber=%d", echo(t))), &stderr)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() { bounce(t, address, bytesOf(uint64(i), 100_000)) })
+	}
+	wg.Wait()
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	said := stderr.rest()
+	_ = cmd.Wait()
+	if !slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "the connection was lost, reconnecting") }) {
+		t.Errorf("no cut was told: the test would show nothing\n%q", said)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	served.noSessionLeft(t)
+}
+
+// TestRefusedConnectionIsOneLine: the port stays open for the next connection,
+// which the program here sees as reset.
+func TestRefusedConnectionIsOneLine(t *testing.T) {
+	dir, served := attendedLab(t)
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	var stderr lines
+	cmd, address := forwardedTo(t, startSessionCommand(dir, served, "--document-name", "AWS-StartPortForwardingSession",
+		"--parameters", fmt.Sprintf("portNumber=%d", port)), &stderr)
+	for range 2 {
+		c, err := net.Dial("tcp4", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("read %d bytes and %v, want a reset", n, err)
+		}
+		c.Close()
+	}
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	got := stderr.rest()
+	_ = cmd.Wait()
+	line := fmt.Sprintf("ssmrun: the target could not connect to its port \"%d\": is something listening there?", port)
+	if len(got) != 2 || got[0] != line || got[1] != line {
+		t.Errorf("stderr goes on with %q, want %q twice", got, line)
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ssmrun/ssmrun/internal/fleet"
 )
 
 // TestOneDashIsTwo: the program's options have one dash elsewhere, so the AWS
@@ -52,6 +54,7 @@ func TestClosedOutputEndsTheSession(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 141 || stderr.Len() > 0 {
 		t.Errorf("exit code %d, want 141\n%s", code, stderr.String())
 	}
+	served.noSessionLeft(t)
 	waitFor(t, "the node's processes to end", func() bool { return served.processes(t) == 0 })
 }
 
@@ -83,6 +86,7 @@ func TestBlockedOutputDoesNotHoldTheProgram(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 143 {
 		t.Errorf("exit code %d, want 143", code)
 	}
+	served.noSessionLeft(t)
 	waitFor(t, "the node's processes to end", func() bool { return served.processes(t) == 0 })
 }
 
@@ -90,16 +94,45 @@ func TestBlockedOutputDoesNotHoldTheProgram(t *testing.T) {
 // beside others.
 func attendedLab(t *testing.T) (dir string, served *servedLab) {
 	t.Helper()
+	return attendedLabWith(t, "agent {\n  first_output_delay = \"10ms\"\n}\n")
+}
+
+// attendedLabWith says more of the lab than its node.
+func attendedLabWith(t *testing.T, more string) (dir string, served *servedLab) {
+	t.Helper()
 	t.Parallel()
 	dir = t.TempDir()
-	write(t, filepath.Join(dir, "n.lab.hcl"), "nodes \"n\" {\n  ids = [\"i-00000000000000001\"]\n}\nagent {\n  first_output_delay = \"10ms\"\n}\n")
+	write(t, filepath.Join(dir, "n.lab.hcl"), "nodes \"n\" {\n  ids = [\"i-00000000000000001\"]\n}\n"+more)
 	return dir, startLab(t, dir, false)
 }
 
+// attendedReason is what the sessions of these tests are known by at the lab.
+const attendedReason = "ssmrun/attended/test"
+
 func startSessionCommand(dir string, served *servedLab, args ...string) *exec.Cmd {
-	cmd := command(dir, append([]string{"start-session", "--target", "i-00000000000000001"}, args...)...)
+	cmd := command(dir, append([]string{"start-session", "--target", "i-00000000000000001", "--reason", attendedReason}, args...)...)
 	cmd.Env = append(os.Environ(), served.environ...)
 	return cmd
+}
+
+// noSessionLeft checks that the lab has none of these tests' sessions open.
+func (s *servedLab) noSessionLeft(t *testing.T) {
+	t.Helper()
+	settings := map[string]string{}
+	for _, setting := range s.environ {
+		name, value, _ := strings.Cut(setting, "=")
+		settings[name] = value
+	}
+	f := fleet.New(fleet.Options{Isolated: true, Region: settings["AWS_REGION"], EndpointURL: settings["AWS_ENDPOINT_URL"],
+		Static: &fleet.Credentials{AccessKeyID: settings["AWS_ACCESS_KEY_ID"], SecretAccessKey: fleet.NewSecret(settings["AWS_SECRET_ACCESS_KEY"])}})
+	defer f.Close()
+	if err := f.Open(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	open, err := f.Sweep(t.Context(), "attended")
+	if err != nil || len(open) > 0 {
+		t.Errorf("sessions %v are open still (%v)", open, err)
+	}
 }
 
 // timedKeys notes what is typed at a remote terminal, and when.

@@ -125,6 +125,7 @@ func (s *screen) left(code int) {
 		s.t.Errorf("ended as %v, want exit code %d", s.cmd.ProcessState, code)
 	}
 	s.modesAreBack()
+	s.served.noSessionLeft(s.t)
 	waitFor(s.t, "the node's processes to end", func() bool { return s.served.processes(s.t) == 0 })
 }
 
