@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,8 +25,10 @@ func TestMain(m *testing.M) {
 // TestScripts runs what a user could type, one behaviour a file.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": cmdCode, "lab": cmdLab},
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": cmdCode, "lab": cmdLab, "service": cmdService, "calls": cmdCalls, "mute": cmdMute,
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			return nil
@@ -56,6 +61,55 @@ func cmdLab(ts *testscript.TestScript, neg bool, args []string) {
 		ca := ts.MkAbs("ca.pem")
 		ts.Check(os.WriteFile(ca, served.CACertPEM(), 0o600))
 		ts.Setenv("CA", ca)
+	}
+}
+
+// cmdService is `service ANSWER...`: a service that only answers, each call with
+// the next word. AWS's settings point at it.
+func cmdService(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: service ANSWER...")
+	}
+	r := startRecorder(strings.Join(args, " "), false)
+	ts.Defer(r.stop)
+	recorders.Store(ts, r)
+	ts.Defer(func() { recorders.Delete(ts) })
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "s",
+		"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": r.URL} {
+		ts.Setenv(name, value)
+	}
+}
+
+// cmdMute is `mute`: an https service that takes connections and never says a
+// word.
+func cmdMute(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: mute")
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv("AWS_ENDPOINT_URL", "https://"+l.Addr().String())
+}
+
+// recorders are the services of scripts.
+var recorders sync.Map
+
+// cmdCalls is `calls FILE`: the bodies that the service has had are the lines
+// of the file.
+func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
+	r, ok := recorders.Load(ts)
+	if neg || len(args) != 1 || !ok {
+		ts.Fatalf("usage: service ANSWER... before, and calls FILE")
+	}
+	var got strings.Builder
+	for _, c := range r.(*recorder).seen() {
+		body, err := json.Marshal(c.Body)
+		ts.Check(err)
+		got.Write(append(body, '\n'))
+	}
+	if want := ts.ReadFile(args[0]); got.String() != want {
+		ts.Fatalf("the service had\n%s\nwant\n%s", got.String(), want)
 	}
 }
 

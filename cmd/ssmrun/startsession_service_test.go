@@ -37,6 +37,12 @@ type recorder struct {
 // answer.
 func newRecorder(t *testing.T, answers string, tls bool) *recorder {
 	t.Helper()
+	r := startRecorder(answers, tls)
+	t.Cleanup(r.stop)
+	return r
+}
+
+func startRecorder(answers string, tls bool) *recorder {
 	r := &recorder{answers: strings.Fields(answers)}
 	if len(r.answers) == 0 {
 		r.answers = []string{"refuse"}
@@ -48,11 +54,12 @@ func newRecorder(t *testing.T, answers string, tls bool) *recorder {
 	} else {
 		r.Start()
 	}
-	t.Cleanup(func() {
-		r.CloseClientConnections()
-		r.Close()
-	})
 	return r
+}
+
+func (r *recorder) stop() {
+	r.CloseClientConnections()
+	r.Close()
 }
 
 var scope = regexp.MustCompile(`Credential=(\w+)/\d{8}/([^/]+)/(\w+)/aws4_request`)

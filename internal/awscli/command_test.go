@@ -80,20 +80,25 @@ func TestErrorsOfOtherKinds(t *testing.T) {
 	}
 }
 
+// TestOptionsAreComplete has the options of awscli/data/cli.json of AWS CLI
+// 2.36.7 and those of the operation.
 func TestOptionsAreComplete(t *testing.T) {
-	names := map[string]bool{}
+	var names []string
 	for _, o := range Options() {
-		if names[o.Name] || o.Help == "" || strings.HasSuffix(o.Help, ".") {
+		if slices.Contains(names, o.Name) || o.Help == "" || strings.HasSuffix(o.Help, ".") {
 			t.Errorf("option %q: twice, or its help is missing or a sentence", o.Name)
 		}
-		names[o.Name] = true
+		names = append(names, o.Name)
 	}
-	for _, name := range []string{"target", "document-name", "reason", "parameters", "cli-input-json", "generate-cli-skeleton",
-		"debug", "endpoint-url", "no-verify-ssl", "no-paginate", "output", "query", "profile", "region", "version", "color",
-		"no-sign-request", "ca-bundle", "cli-read-timeout", "cli-connect-timeout"} {
-		if !names[name] {
-			t.Errorf("option %q is missing", name)
-		}
+	global := []string{"debug", "endpoint-url", "no-verify-ssl", "no-paginate", "output", "query", "profile", "region", "version",
+		"color", "no-sign-request", "ca-bundle", "cli-read-timeout", "cli-connect-timeout", "cli-binary-format", "no-cli-pager",
+		"cli-auto-prompt", "no-cli-auto-prompt", "cli-error-format"}
+	operation := []string{"target", "document-name", "reason", "parameters", "cli-input-json", "cli-input-yaml", "generate-cli-skeleton"}
+	want := slices.Concat(global, operation)
+	slices.Sort(want)
+	slices.Sort(names)
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
 	}
 }
 
