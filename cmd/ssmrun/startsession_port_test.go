@@ -193,6 +193,22 @@ func TestCutsLoseNoByteOfAConnection(t *testing.T) {
 	served.noSessionLeft(t)
 }
 
+// TestPortOfARemoteHost: the target connects to a host that it looks up itself.
+func TestPortOfARemoteHost(t *testing.T) {
+	dir, served := attendedLab(t)
+	cmd, address := forwardedTo(t, startSessionCommand(dir, served, "--document-name", "AWS-StartPortForwardingSessionToRemoteHost",
+		"--parameters", fmt.Sprintf("host=localhost,portNumber=%d", echo(t))), &lines{})
+	bounce(t, address, bytesOf(3, *portBytes))
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("exit code %d, want 143", code)
+	}
+	served.noSessionLeft(t)
+}
+
 // TestRefusedConnectionIsOneLine: the port stays open for the next connection,
 // which the program here sees as reset.
 func TestRefusedConnectionIsOneLine(t *testing.T) {

@@ -118,6 +118,12 @@ func startSessionCommand(dir string, served *servedLab, args ...string) *exec.Cm
 // noSessionLeft checks that the lab has none of these tests' sessions open.
 func (s *servedLab) noSessionLeft(t *testing.T) {
 	t.Helper()
+	s.endSessions(t, 0)
+}
+
+// endSessions terminates so many of these tests' sessions at the lab.
+func (s *servedLab) endSessions(t *testing.T, want int) {
+	t.Helper()
 	settings := map[string]string{}
 	for _, setting := range s.environ {
 		name, value, _ := strings.Cut(setting, "=")
@@ -130,8 +136,8 @@ func (s *servedLab) noSessionLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	open, err := f.Sweep(t.Context(), "attended")
-	if err != nil || len(open) > 0 {
-		t.Errorf("sessions %v are open still (%v)", open, err)
+	if err != nil || len(open) != want {
+		t.Errorf("sessions %v are open (%v), want %d", open, err, want)
 	}
 }
 
