@@ -50,7 +50,7 @@ func TestCallsAreTheCLIs(t *testing.T) {
 			got := c.run(t, "ssmrun", "start-session")
 			if c.ours != "" {
 				if len(got.Calls) != c.calls || got.Exit != c.exit {
-					t.Errorf("%d calls and exit code %d, want %d and %d", len(got.Calls), got.Exit, c.calls, c.exit)
+					t.Errorf("%d calls and exit code %d, want %d and %d:\n%+v", len(got.Calls), got.Exit, c.calls, c.exit, got.Calls)
 				}
 				same := min(len(want.Calls), len(got.Calls))
 				want.Calls, got.Calls = append([]call(nil), want.Calls[:same]...), append([]call(nil), got.Calls[:same]...)

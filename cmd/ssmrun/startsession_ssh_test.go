@@ -37,6 +37,9 @@ type sshNode struct {
 // are as fast as they can be.
 func newSSHNode(t *testing.T, agent string) *sshNode {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	server, err := exec.LookPath("sshd")
 	if err != nil {
 		if server, err = exec.LookPath("/usr/sbin/sshd"); err != nil {

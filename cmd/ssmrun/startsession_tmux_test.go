@@ -28,6 +28,9 @@ type pane struct {
 // that no remote shell has.
 func newPane(t *testing.T, agent string) *pane {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("no tmux")
 	}
