@@ -37,7 +37,6 @@ func TestFaultsThatClientsRecoverFrom(t *testing.T) {
 		"pause":                   {hclspec.Faults{Pause: hclspec.Pause{When: every(4), For: brief}}, false},
 		"pause, and start lost":   {hclspec.Faults{Pause: hclspec.Pause{When: after(4), For: brief}, LostStart: true}, false},
 		"wrong digest":            {hclspec.Faults{BadMessages: map[string]hclspec.Trigger{"wrong_digest": after(3)}}, false},
-		"too big":                 {hclspec.Faults{BadMessages: map[string]hclspec.Trigger{"too_big": after(3)}}, true},
 		"slow api and handshake":  {hclspec.Faults{Slow: map[string]time.Duration{"api": brief, "handshake": brief}}, false},
 		"slow dial, upgrade":      {hclspec.Faults{Slow: map[string]time.Duration{"dial": brief, "upgrade": brief}}, false},
 		"slow open, output, end":  {hclspec.Faults{Slow: map[string]time.Duration{"open": brief, "output": brief, "exit": brief, "close": brief}}, false},
@@ -90,6 +89,7 @@ func TestBadMessagesEndTheSession(t *testing.T) {
 		"payload_type":             "payload type is 99",
 		"negative_sequence":        "sequence number is -",
 		"text_frame":               "a text frame",
+		"too_big":                  "read limit exceeded",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			l, n := faultyNode(t, hclspec.Faults{BadMessages: map[string]hclspec.Trigger{kind: after(3)}})
