@@ -28,7 +28,7 @@ var floors = map[string][]string{
 	"internal/hclspec":  {"internal/quote"},
 	"internal/plan":     {"internal/hclspec", "internal/quote"},
 	"internal/fleet":    {"internal/channel", "internal/hclspec", "internal/plan"},
-	"internal/exec":     {"internal/channel", "internal/event", "internal/plan", "internal/shell"},
+	"internal/exec":     {"internal/channel", "internal/event", "internal/plan", "internal/shell", "internal/tunnel"},
 	"internal/lab":      {"internal/channel", "internal/hclspec", "internal/tunnel"},
 	"internal/runstore": {"internal/event"},
 	"internal/view":     {"internal/event", "internal/plan"},

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -27,7 +29,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": cmdCode, "lab": cmdLab, "service": cmdService, "calls": cmdCalls, "mute": cmdMute,
+			"code": cmdCode, "lab": cmdLab, "service": cmdService, "calls": cmdCalls, "mute": cmdMute, "serve": cmdServe,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -111,6 +113,33 @@ func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
 	if want := ts.ReadFile(args[0]); got.String() != want {
 		ts.Fatalf("the service had\n%s\nwant\n%s", got.String(), want)
 	}
+}
+
+// cmdServe is `serve NAME`: it serves connections on a port of this machine until
+// the script ends, with the port in $NAME. A line gets "got LINE" in answer.
+func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serve NAME")
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	go func() { // ends with the listener
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // ends with the connection
+				defer conn.Close()
+				lines := bufio.NewScanner(conn)
+				for lines.Scan() {
+					fmt.Fprintln(conn, "got", lines.Text())
+				}
+			}()
+		}
+	}()
 }
 
 // cmdCode is `code N program args...`: the program must end with exit code N.

@@ -100,6 +100,7 @@ type (
 		SessionID    string `json:"session_id" mask:"keep"`
 		AgentVersion string `json:"agent_version,omitempty"`
 		Shell        string `json:"shell,omitempty"`
+		LocalPort    int    `json:"local_port,omitempty"` // of a tunnel, on this machine
 		DurationMS   int64  `json:"duration_ms"`
 	}
 
@@ -147,6 +148,9 @@ func (f SessionStart) Message() string {
 func (SessionReady) Type() string  { return "session_ready" }
 func (SessionReady) Level() string { return LevelInfo }
 func (f SessionReady) Message() string {
+	if f.LocalPort > 0 {
+		return fmt.Sprintf("%s: session %s ready after %d ms, local port %d", f.Address, f.SessionID, f.DurationMS, f.LocalPort)
+	}
 	return fmt.Sprintf("%s: session %s ready after %d ms", f.Address, f.SessionID, f.DurationMS)
 }
 
@@ -239,6 +243,9 @@ type (
 		Verified     bool   `json:"verified"`
 		Final        bool   `json:"final"` // no further attempt follows
 		Why          string `json:"why,omitempty"`
+		// Note is what is known besides of an attempt that did not pass: what
+		// its tunnel says.
+		Note string `json:"note,omitempty"`
 	}
 )
 

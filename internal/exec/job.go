@@ -30,6 +30,7 @@ type jobRun struct {
 
 	opened int          // sessions so far
 	shell  *shellClient // the open session of the shell kind, or nil
+	tunnel *portTunnel  // of the port kind
 	begun  bool         // a step began
 	result JobResult
 }
@@ -49,11 +50,13 @@ func (r *sessionRunner) RunJob(ctx context.Context, task Task) JobResult {
 	defer j.cancelSteps(context.Canceled)
 	defer j.stopClock()
 	defer j.closeShell() // also when something below panics
+	defer j.closeTunnel()
 
 	if j.prepare() {
 		j.runSteps()
 		j.runFinally()
 		j.closeShell()
+		j.closeTunnel()
 	}
 	j.settleRest()
 	return j.result
@@ -72,7 +75,7 @@ func (j *jobRun) prepare() bool {
 		j.result = JobResult{Outcome: outcome.Skipped, Why: start.Why}
 	default:
 		j.start = start
-		return true
+		return j.holdPort()
 	}
 	return false
 }
@@ -118,7 +121,7 @@ func (j *jobRun) runFinally() {
 		switch {
 		case j.result.Outcome == outcome.NotStarted, j.result.Outcome == outcome.Unknown, j.cut.Err() != nil:
 			return
-		case j.result.Outcome == outcome.Unreachable && (!j.begun || needsSession(step)):
+		case j.result.Outcome == outcome.Unreachable && (!j.begun || j.needsSession(step)):
 			continue
 		}
 		j.own.Outcome, j.own.FailedStep = j.result.Outcome, j.result.FailedStep

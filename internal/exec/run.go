@@ -118,7 +118,7 @@ func (r *run) check() error {
 	}
 	for _, s := range r.plan.Sessions {
 		for _, j := range s.Jobs {
-			if k := jobKind(j); k != plan.KindShell && k != plan.KindCommand {
+			if k := jobKind(j); k != plan.KindShell && k != plan.KindCommand && k != plan.KindPort {
 				return fmt.Errorf("run %s: sessions of kind %s cannot be run", j.Address, k)
 			}
 		}

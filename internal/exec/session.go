@@ -37,6 +37,7 @@ func (j *jobRun) call(own map[string][]string) plan.Call {
 		Document:   j.Job.Document,
 		Parameters: parameters,
 		Reason:     j.opts.Reason(j.start.Reason, j.opts.RunID, j.Job.Address),
+		Port:       jobKind(j.Job) == plan.KindPort,
 
 		RequireEncryption: j.Job.Session.RequireEncryption,
 		KMSKeyID:          j.Job.Session.KMSKeyID,
@@ -120,13 +121,17 @@ func (j *jobRun) reconnects(id *atomic.Value) func(int, error) {
 
 // ready tells that the session takes steps.
 func (j *jobRun) ready(s *openSession, shell string) {
-	j.log.Emit(event.SessionReady{
+	f := event.SessionReady{
 		Job:          jobIdent(j.Job),
 		SessionID:    s.ID(),
 		AgentVersion: s.AgentVersion(),
 		Shell:        shell,
 		DurationMS:   time.Since(s.began).Milliseconds(),
-	})
+	}
+	if j.tunnel != nil {
+		f.LocalPort = j.tunnel.port
+	}
+	j.log.Emit(f)
 }
 
 // endSession drops the channel and terminates the session, also when the run

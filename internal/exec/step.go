@@ -15,6 +15,8 @@ type ending struct {
 	outcome  outcome.Outcome // otherwise the verdict: there is nothing to judge
 	why      string
 	captures map[string]plan.Value
+	// note is what else to say of an attempt that did not pass.
+	note string
 	// silent: no intent was recorded, so nothing is recorded of the end.
 	silent bool
 }
@@ -90,11 +92,14 @@ func (j *jobRun) attempt(ctx context.Context, step *plan.Step, number int, first
 	return a.finish(ctx, a.perform(ctx))
 }
 
-// needsSession reports whether a step has anything to send to the target.
-func needsSession(step *plan.Step) bool {
+// needsSession reports whether a step has anything to send to the target, or
+// through it.
+func (j *jobRun) needsSession(step *plan.Step) bool {
 	switch step.Action {
-	case plan.ActionWait, plan.ActionApprove, plan.ActionLocalCommand:
+	case plan.ActionWait, plan.ActionApprove:
 		return false
+	case plan.ActionLocalCommand:
+		return jobKind(j.Job) == plan.KindPort
 	}
 	return true
 }
@@ -105,6 +110,8 @@ func (a *attempt) perform(ctx context.Context) ending {
 		return a.wait(ctx)
 	case a.step.Action == plan.ActionApprove:
 		return a.approve(ctx)
+	case a.step.Action == plan.ActionLocalCommand && jobKind(a.Job) == plan.KindPort:
+		return a.overTunnel(ctx)
 	case a.step.Action == plan.ActionLocalCommand:
 		return a.local(ctx)
 	case jobKind(a.Job) == plan.KindCommand:
@@ -204,6 +211,9 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 	if duration == 0 && !a.began.IsZero() {
 		duration = time.Since(a.began)
 	}
+	if e.outcome == outcome.Passed || e.outcome == outcome.Skipped {
+		e.note = ""
+	}
 	complete := event.StepComplete{
 		Step:       stepIdent(a.Job, a.step, a.number),
 		Outcome:    e.outcome,
@@ -213,6 +223,7 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 		Verified:   e.result.Verified,
 		Final:      !retry,
 		Why:        e.why,
+		Note:       e.note,
 	}
 	if a.out != nil {
 		out, err := a.out.stdout.counts(), a.out.stderr.counts()

@@ -53,6 +53,7 @@ func (f *Fleet) Start(ctx context.Context, call plan.Call, out Output, progress 
 		}
 		return nil, startErr
 	}
+	started.takePort = call.Port
 	session, err := f.connect(ctx, p, call, started, out)
 	if err != nil {
 		return nil, f.abandon(ctx, p, call, started, err)

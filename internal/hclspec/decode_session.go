@@ -79,11 +79,11 @@ func (b *body) kind() {
 	}
 	rng := b.attrs["kind"].Expr.Range()
 	switch value {
-	case "auto", "shell", "command":
-	case "document", "port":
+	case "auto", "shell", "command", "port":
+	case "document":
 		b.d.later(rng, fmt.Sprintf("kind = %q", value))
 	default:
-		b.d.complain(rng, "Invalid value", "%q is no kind of session: it is \"auto\", \"shell\" or \"command\".", value)
+		b.d.complain(rng, "Invalid value", "%q is no kind of session: it is \"auto\", \"shell\", \"command\" or \"port\".", value)
 	}
 }
 

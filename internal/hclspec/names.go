@@ -15,7 +15,8 @@ import (
 //	each, count           in what has for_each or count
 //	targets               everywhere after selectors
 //	target                a session's env reason parameters when precondition, and steps
-//	self                  expect assert captures until of its own step
+//	self                  expect assert captures until of its own step; self.local_port
+//	                      also in what a local_command step runs
 //	step                  later steps of the same job
 //	job                   finally
 //	session               other sessions, checks, outputs
@@ -44,6 +45,7 @@ type selfUse int
 
 const (
 	noSelf         selfUse = iota
+	selfTunnel             // self.local_port alone: what a local command is given
 	selfOutput             // self but for its captures: expect and captures
 	selfAndCapture         // assert and until
 )
@@ -53,7 +55,7 @@ var whereNames = map[string]string{
 	"count":   "in what has count",
 	"targets": "everywhere but in providers, targets blocks and variables",
 	"target":  "in a session's env, reason, parameters, when and precondition, and in steps, but not where every target has the same value",
-	"self":    "in expect, assert, captures and until of its own step",
+	"self":    "in expect, assert, captures and until of its own step; self.local_port also in what a local_command step runs",
 	"step":    "in later steps of the same session",
 	"job":     "in finally blocks",
 	"session": "in other sessions, checks and outputs",
@@ -69,7 +71,7 @@ var nameAttributes = map[string][]string{
 	"each":   {"key", "value"},
 	"count":  {"index"},
 	"target": {"id", "name", "platform", "ip", "region", "account", "tags"},
-	"self":   {"stdout", "stderr", "stdout_base64", "exit_code", "duration", "attempt", "captures"},
+	"self":   {"stdout", "stderr", "stdout_base64", "exit_code", "duration", "attempt", "captures", "local_port"},
 	"job":    {"outcome", "failed_step"},
 	"run":    {"id", "started_at"},
 }

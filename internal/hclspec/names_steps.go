@@ -126,15 +126,23 @@ func (c *checker) stepAttribute(ref Reference, i int, step *Step) {
 }
 
 func (c *checker) selfReference(ref Reference, at spot) {
-	if !c.attribute(ref, 1, "self", nameAttributes["self"], true) || ref.Path[1] != "captures" {
+	if !c.attribute(ref, 1, "self", nameAttributes["self"], true) {
 		return
 	}
-	if at.self == selfOutput {
+	switch name := ref.Path[1]; {
+	case name == "local_port":
+		if at.step.LocalCommand == nil {
+			c.complain(ref.Range, "No tunnel here",
+				"self.local_port is this machine's end of a tunnel, and only local_command steps of a session with a port document have one.")
+		}
+	case at.self == selfTunnel:
+		c.complain(ref.Range, "Result is not there yet",
+			"self.%s comes from the command that is to run. It may be used in expect, assert, captures and until; before that there is self.local_port.", name)
+	case name != "captures":
+	case at.self == selfOutput:
 		c.complain(ref.Range, "Captures are not there yet",
 			"The captures of a step are taken after its expectations: self.captures may be used in assert and until.")
-		return
-	}
-	if len(ref.Path) > 2 {
+	case len(ref.Path) > 2:
 		c.attribute(ref, 2, "self.captures", captureNames(at.step), true)
 	}
 }

@@ -225,9 +225,15 @@ func (c *checker) step(s *Step, earlier []*Step, job spot) {
 	script := running
 	script.what, script.run = "a step's script", false
 	c.expr(s.Script, script)
-	for _, expr := range []Expression{s.Command, s.Args, s.Wait, s.Approve, s.LocalCommand, s.When,
-		s.Env, s.Dir, s.User, s.Stdin, s.Shell} {
+	for _, expr := range []Expression{s.Command, s.Args, s.Wait, s.Approve, s.When, s.User, s.Shell} {
 		c.expr(expr, running)
+	}
+	given := running
+	if s.LocalCommand != nil {
+		given.self = selfTunnel
+	}
+	for _, expr := range []Expression{s.LocalCommand, s.Env, s.Dir, s.Stdin} {
+		c.expr(expr, given)
 	}
 	c.judgement(s, planned, running)
 }

@@ -191,6 +191,7 @@ func (j *judgement) self() cty.Value {
 		"exit_code":     nullNumber,
 		"duration":      secondsValue(j.result.Duration),
 		"attempt":       cty.NumberIntVal(int64(j.result.Attempt)),
+		"local_port":    j.localPort(j.job),
 	}
 	if j.step.uses.base64 && j.result.Stdout.whole() {
 		attrs["stdout_base64"] = cty.StringVal(base64.StdEncoding.EncodeToString(j.result.Stdout.kept))

@@ -17,7 +17,7 @@ const (
 	KindShell    Kind = "shell"    // Standard_Stream: all steps over one session, by the step server
 	KindCommand  Kind = "command"  // NonInteractiveCommands: one session a step
 	KindDocument Kind = "document" // a document that carries its own command
-	KindPort     Kind = "port"
+	KindPort     Kind = "port"     // Port: a tunnel for local commands
 )
 
 // Provider is an evaluated provider block: where AWS is talked to.
@@ -236,6 +236,7 @@ type JobFacts struct {
 	Outcome    outcome.Outcome // "" while running
 	FailedStep string
 	Duration   time.Duration
+	LocalPort  int                   // of the port kind: this machine's end of the tunnel
 	Steps      map[string]*StepFacts // by Step.Label
 }
 
@@ -261,6 +262,7 @@ type Start struct {
 	Reason     string // the runbook's, without the ssmrun/RUN/JOB suffix
 	Parameters map[string][]string
 	Env        []EnvVar
+	LocalPort  int      // of the port kind: the port to listen on, 0 for any that is free
 	Conceal    []string // secrets to teach the redactor before anything else
 }
 
@@ -342,6 +344,7 @@ type Call struct {
 	Document   string // "" sends no DocumentName
 	Parameters map[string][]string
 	Reason     string // at most 256 characters, suffix included
+	Port       bool   // its bytes are read from the session's port, not written out
 
 	// RequireEncryption and KMSKeyID are the session's own, beside the
 	// provider's; see Provider.Encryption.

@@ -28,7 +28,7 @@ func (p *Plan) PrepareJob(job *Job, facts *Facts) (Start, hclspec.Diagnostics) {
 // diagnostics the step has failed and must not be sent.
 func (p *Plan) Prepare(job *Job, step *Step, attempt int, facts *Facts) (Work, hclspec.Diagnostics) {
 	m := moment{plan: p, facts: facts}
-	r := m.renderer(job, m.stepScope(job, step, cty.NilVal))
+	r := m.renderer(job, m.stepScope(job, step, m.before(job, step)))
 	holds, ok := r.condition("when", step.decl.When)
 	if !ok {
 		return Work{Action: step.Action}, r.problems.list
@@ -65,6 +65,7 @@ func (r *renderer) start() Start {
 	}
 	s.Parameters = r.parameters(decl.Parameters)
 	s.Env = r.env(decl.Env)
+	s.LocalPort = r.localPort(decl.Parameters, s.Parameters)
 	return s
 }
 

@@ -16,7 +16,7 @@ import (
 // Control characters are as the author wrote them.
 func (p *Plan) Preview(job *Job, step *Step) string {
 	m := moment{plan: p}
-	return display(m.stepScope(job, step, cty.NilVal), step)
+	return display(m.stepScope(job, step, m.before(job, step)), step)
 }
 
 // PreviewSetting returns how a step's action is run where that is not as usual,
@@ -25,7 +25,7 @@ func (p *Plan) Preview(job *Job, step *Step) string {
 // sensitive are shown as Preview does; variables are only named.
 func (p *Plan) PreviewSetting(job *Job, step *Step) string {
 	m := moment{plan: p}
-	v := viewer{m.stepScope(job, step, cty.NilVal)}
+	v := viewer{m.stepScope(job, step, m.before(job, step))}
 	decl := step.decl
 	var parts []string
 	if step.Action == ActionLocalCommand {
@@ -195,7 +195,7 @@ func readable(text string) bool {
 // of what must have happened.
 func placeholder(expr hclspec.Expression) string {
 	switch {
-	case refersTo(expr, "step", "self", "job"):
+	case refersTo(expr, "step", "job"):
 		return "(known after step)"
 	case refersTo(expr, "session"):
 		return "(known after session)"

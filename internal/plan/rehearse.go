@@ -19,6 +19,7 @@ func (b *builder) rehearse(block *sessionBlock) {
 			b.rehearseJob(s, job)
 		}
 		b.problems.target = ""
+		b.checkTunnels(s)
 		s.Reason = b.previewReason(s)
 		for _, step := range append(append([]*Step{}, s.Steps...), s.Finally...) {
 			b.rehearseStep(s, step)
@@ -115,7 +116,7 @@ func (b *builder) rehearseStep(s *Session, step *Step) {
 // rehearseOn evaluates a step for one job and returns its captures, unknown.
 func (b *builder) rehearseOn(job *Job, step *Step) map[string]cty.Value {
 	m := moment{plan: b.plan}
-	r := m.renderer(job, m.stepScope(job, step, cty.NilVal))
+	r := m.renderer(job, m.stepScope(job, step, m.before(job, step)))
 	r.problems = b.problems
 	r.condition("when", step.decl.When)
 	r.work(step)
@@ -190,6 +191,7 @@ func unknownSelf(step *Step) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
 		"stdout": output, "stderr": output, "stdout_base64": output, "exit_code": exitCode,
 		"duration": cty.UnknownVal(cty.Number).RefineNotNull(), "attempt": cty.UnknownVal(cty.Number).RefineNotNull(),
+		"local_port": cty.UnknownVal(cty.Number).RefineNotNull(),
 	})
 }
 

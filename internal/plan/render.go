@@ -186,7 +186,16 @@ func (r *renderer) travels(step *Step, w Work) {
 
 // fits checks that a session can carry a step's action.
 func (r *renderer) fits(step *Step) {
-	if step.Action.remote() && (r.job.Kind == KindDocument || r.job.Kind == KindPort) {
+	if step.uses.tunnel != nil && r.job.Kind != KindPort {
+		r.problems.errorf(*step.uses.tunnel, "No tunnel in this session",
+			"self.local_port is this machine's end of a tunnel, and a session of the %s kind has none. Name a port document, such as AWS-StartPortForwardingSession.", r.job.Kind)
+	}
+	if step.Action.remote() && r.job.Kind == KindPort {
+		r.problems.errorf(step.Range, "Step without a shell",
+			"A session of the port kind carries connections and no commands, so step %q cannot send one. Use local_command, or a session of another kind.", step.Label)
+		return
+	}
+	if step.Action.remote() && r.job.Kind == KindDocument {
 		r.problems.errorf(step.Range, "Step without a shell",
 			"In a session of the %s kind the document runs its own command, so step %q cannot send one. Take the step, or the document, out.", r.job.Kind, step.Label)
 	}

@@ -105,6 +105,7 @@ type stepUses struct {
 	target   bool
 	text     map[string]bool // stdout, stderr: as text, by expressions
 	base64   bool            // stdout_base64
+	tunnel   *hclspec.Range  // where self.local_port is named first
 }
 
 func usesOf(e *Evaluator, decl *hclspec.Step) stepUses {
@@ -121,6 +122,10 @@ func usesOf(e *Evaluator, decl *hclspec.Step) stepUses {
 				uses.steps = append(uses.steps, allSteps)
 			case root == "self" && len(ref.Path) == 1:
 				uses.text["stdout"], uses.text["stderr"], uses.base64 = true, true, true
+			case root == "self" && ref.Path[1] == "local_port":
+				if uses.tunnel == nil {
+					uses.tunnel = &ref.Range
+				}
 			case root == "self" && ref.Path[1] == "stdout_base64":
 				uses.base64 = true
 			case root == "self":

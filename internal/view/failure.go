@@ -37,6 +37,9 @@ func (p *printer) unmet(f event.StepComplete, expects []event.StepExpect) {
 	if f.Signal != "" {
 		p.line(detailIndent, "ended by signal ", Sanitize(f.Signal))
 	}
+	if f.Note != "" {
+		p.line(detailIndent, Sanitize(f.Note))
+	}
 }
 
 func (p *printer) expectation(e event.StepExpect) {

@@ -93,7 +93,11 @@ func (v *plainView) jobRecord(rec event.Record) {
 	case event.SessionReady:
 		v.queue.remove(f.Address)
 		if v.chatty() {
-			v.say(at, who(f.Target, f.Name), Sanitize(f.Session)+": session ready in "+millis(f.DurationMS))
+			text := Sanitize(f.Session) + ": session ready in " + millis(f.DurationMS)
+			if f.LocalPort > 0 {
+				text += fmt.Sprintf(", local port %d", f.LocalPort)
+			}
+			v.say(at, who(f.Target, f.Name), text)
 		}
 	case event.SessionReconnect:
 		if f.Attempt&(f.Attempt-1) != 0 {

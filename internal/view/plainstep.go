@@ -132,8 +132,20 @@ func passedDetail(f event.StepComplete) string {
 	return text
 }
 
-// reason says in one line why a step did not pass.
+// reason says in one line why a step did not pass, and what else is known of it.
 func reason(f event.StepComplete, expects []event.StepExpect) string {
+	text := cause(f, expects)
+	switch {
+	case f.Note == "":
+		return text
+	case text == "":
+		return ": " + Sanitize(f.Note)
+	}
+	return text + "; " + Sanitize(f.Note)
+}
+
+// cause says in one line why a step did not pass.
+func cause(f event.StepComplete, expects []event.StepExpect) string {
 	for _, e := range expects {
 		if e.Passed {
 			continue
@@ -174,15 +186,20 @@ func (v *plainView) stepFailed(at time.Time, f event.StepComplete, expects []eve
 		v.say(at, who(f.Target, f.Name), text+why+" (like others before)")
 		return
 	}
-	if hasFailed(expects) {
-		why = "" // the expectations below say it
-	}
-	v.say(at, who(f.Target, f.Name), text+why)
+	v.say(at, who(f.Target, f.Name), text+headline(f, expects))
 	if v.opts.Verbose {
 		v.unmet(f, expects) // the output was shown as it came
 		return
 	}
 	v.failure(f, expects)
+}
+
+// headline is the cause, unless the expectations that are shown below it say it.
+func headline(f event.StepComplete, expects []event.StepExpect) string {
+	if hasFailed(expects) {
+		return ""
+	}
+	return cause(f, nil)
 }
 
 func hasFailed(expects []event.StepExpect) bool {

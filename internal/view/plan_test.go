@@ -89,7 +89,7 @@ func how(_ *plan.Job, s *plan.Step) string {
 func shownPlan(t testing.TB, p *plan.Plan, opts Options) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	v := &planView{printer: printer{w: &out, opts: opts}, plan: p, preview: preview, how: how}
+	v := &planView{printer: printer{w: &out, opts: opts}, plan: p, preview: preview, how: how, tunnel: noTunnel}
 	if err := v.show(); err != nil {
 		t.Fatal(err)
 	}
@@ -169,9 +169,11 @@ func TestStartTimeFollowsTheQuota(t *testing.T) {
 func BenchmarkPlanOf10000(b *testing.B) {
 	p := &plan.Plan{Sessions: []*plan.Session{planned("many", 10_000, &plan.Step{Label: "before"}, &plan.Step{Label: "read"})}}
 	for b.Loop() {
-		v := &planView{printer: printer{w: io.Discard}, plan: p, preview: preview, how: how}
+		v := &planView{printer: printer{w: io.Discard}, plan: p, preview: preview, how: how, tunnel: noTunnel}
 		if err := v.show(); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
+
+func noTunnel(*plan.Job) string { return "" }

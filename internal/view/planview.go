@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ const manyTargets = 20
 // target of every wave, every command as it is rendered for the targets, what
 // is left out, and what it takes of StartSession's quota.
 func WritePlan(w io.Writer, p *plan.Plan, opts Options) error {
-	v := &planView{printer: printer{w: w, opts: opts}, plan: p, preview: p.Preview, how: p.PreviewSetting}
+	v := &planView{printer: printer{w: w, opts: opts}, plan: p, preview: p.Preview, how: p.PreviewSetting, tunnel: p.PreviewTunnel}
 	return v.show()
 }
 
@@ -26,6 +27,7 @@ type planView struct {
 	plan    *plan.Plan
 	preview func(*plan.Job, *plan.Step) string
 	how     func(*plan.Job, *plan.Step) string
+	tunnel  func(*plan.Job) string
 }
 
 func (v *planView) show() error {
@@ -78,6 +80,7 @@ func (v *planView) settings(s *plan.Session) {
 		row("reason", Sanitize(s.Reason))
 	}
 	row("document", v.documents(s))
+	row("tunnel", v.tunnels(s))
 	if required, keys := v.plan.Encryption(s); required {
 		text := "required"
 		if len(keys) > 0 {
@@ -124,6 +127,21 @@ func (v *planView) documents(s *plan.Session) string {
 		}
 	}
 	return strings.Join(ways, "\n            ")
+}
+
+// tunnels says which ports a session of the port kind joins.
+func (v *planView) tunnels(s *plan.Session) string {
+	var texts []string
+	for _, j := range s.Jobs {
+		if text := Sanitize(v.tunnel(j)); text != "" && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	const most = 5
+	if len(texts) > most {
+		texts = append(texts[:most], fmt.Sprintf("and %d more", len(texts)-most))
+	}
+	return strings.Join(texts, "\n            ")
 }
 
 func documentText(d plan.Document) string {

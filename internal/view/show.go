@@ -183,7 +183,7 @@ func (v *showView) step(a *shownAttempt) {
 	if f.Outcome == outcome.Passed || f.Outcome == outcome.Skipped {
 		v.line(text, passedDetail(f), v.sizes(f))
 	} else {
-		v.line(text, " in ", millis(f.DurationMS), v.why(f, a.expects), v.sizes(f))
+		v.line(text, " in ", millis(f.DurationMS), headline(f, a.expects), v.sizes(f))
 		v.failure(f, a.expects)
 	}
 	if !v.opts.Verbose {
@@ -203,13 +203,6 @@ func (v *showView) step(a *shownAttempt) {
 		v.whole(f, "stdout")
 		v.whole(f, "stderr")
 	}
-}
-
-func (v *showView) why(f event.StepComplete, expects []event.StepExpect) string {
-	if hasFailed(expects) {
-		return ""
-	}
-	return reason(f, nil)
 }
 
 // sizes says how much the step wrote, and what is not in the files.

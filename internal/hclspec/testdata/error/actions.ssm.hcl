@@ -62,7 +62,7 @@ session "s" {
 
 session "kinds" {
   target = targets.t
-  kind   = "port" # ERROR: Not supported in this version
+  kind   = "document" # ERROR: Not supported in this version
   after  = "always" # ERROR: Invalid value
   step "x" {
     command = ["true"]
