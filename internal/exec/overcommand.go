@@ -115,3 +115,11 @@ func isExit(err error) bool {
 	var exit *channel.ExitError
 	return errors.As(err, &exit)
 }
+
+// exitCodeOf returns the exit code with which a session ended, if it had one.
+func exitCodeOf(end error) (int, bool) {
+	if exit, ok := errors.AsType[*channel.ExitError](end); ok {
+		return exit.Code, true
+	}
+	return 0, end == nil
+}

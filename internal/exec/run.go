@@ -108,20 +108,13 @@ func newFacts(p *plan.Plan, opts Options) *plan.Facts {
 	return facts
 }
 
-// check refuses what this version cannot run, before anything is started.
+// check refuses what cannot be run, before anything is started.
 func (r *run) check() error {
 	if r.opts.Runner != nil {
 		return nil
 	}
 	if r.opts.Starter == nil {
 		return errors.New("run plan: no way to start sessions")
-	}
-	for _, s := range r.plan.Sessions {
-		for _, j := range s.Jobs {
-			if k := jobKind(j); k != plan.KindShell && k != plan.KindCommand && k != plan.KindPort {
-				return fmt.Errorf("run %s: sessions of kind %s cannot be run", j.Address, k)
-			}
-		}
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ type evaluator interface {
 	PrepareJob(*plan.Job, *plan.Facts) (plan.Start, plan.Diagnostics)
 	Prepare(*plan.Job, *plan.Step, int, *plan.Facts) (plan.Work, plan.Diagnostics)
 	Record(*plan.Job, *plan.Step, *plan.Facts) (stdout, stderr *plan.Recording)
+	Answer(*plan.Job, *plan.Step, int, *plan.Facts, *plan.Recording) (answer []byte, conceal []string, diags plan.Diagnostics)
 	Judge(*plan.Job, *plan.Step, *plan.Facts, plan.Result) plan.Verdict
 	Conclude(*plan.Facts) plan.Conclusion
 	SourceLine(plan.Range) string

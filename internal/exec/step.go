@@ -70,7 +70,8 @@ type attempt struct {
 	work   plan.Work
 	out    *stepOutput
 	began  time.Time
-	// session is this attempt's own, of the command kind, until it is ended.
+	// session is this attempt's own, of the command or document kind, until it
+	// is ended.
 	session *openSession
 }
 
@@ -114,6 +115,8 @@ func (a *attempt) perform(ctx context.Context) ending {
 		return a.overTunnel(ctx)
 	case a.step.Action == plan.ActionLocalCommand:
 		return a.local(ctx)
+	case a.step.Action == plan.ActionDocument:
+		return a.overDocument(ctx)
 	case jobKind(a.Job) == plan.KindCommand:
 		return a.overCommand(ctx)
 	default:

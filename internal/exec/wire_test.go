@@ -32,8 +32,8 @@ func (s *wire) Start(ctx context.Context, _ plan.Call, streams Streams, _ func(p
 	agent := channel.NewAgent(channel.AgentConfig{
 		SessionID:   "s-1",
 		SessionType: channel.StandardStream,
-		Input: func(_ channel.PayloadType, data []byte) error {
-			if s.input != nil {
+		Input: func(kind channel.PayloadType, data []byte) error {
+			if s.input != nil && kind == channel.PayloadOutput {
 				s.input(data)
 			}
 			return nil

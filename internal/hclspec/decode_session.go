@@ -1,8 +1,6 @@
 package hclspec
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -57,7 +55,7 @@ func (d *decoder) session(block *hcl.Block) *Session {
 		if block.Type != "step" && block.Type != "finally" {
 			continue
 		}
-		step := d.step(block)
+		step := d.step(block, s.Document != nil || b.attrs["kind"] != nil)
 		d.declare(seen, "step", step.Name, step.Range)
 		if step.Finally {
 			s.Finally = append(s.Finally, step)
@@ -71,7 +69,7 @@ func (d *decoder) session(block *hcl.Block) *Session {
 	return s
 }
 
-// kind refuses the kinds of later versions, and what is no kind.
+// kind refuses what is no kind.
 func (b *body) kind() {
 	value, ok := b.constant("kind")
 	if !ok {
@@ -79,11 +77,9 @@ func (b *body) kind() {
 	}
 	rng := b.attrs["kind"].Expr.Range()
 	switch value {
-	case "auto", "shell", "command", "port":
-	case "document":
-		b.d.later(rng, fmt.Sprintf("kind = %q", value))
+	case "auto", "shell", "command", "document", "port":
 	default:
-		b.d.complain(rng, "Invalid value", "%q is no kind of session: it is \"auto\", \"shell\", \"command\" or \"port\".", value)
+		b.d.complain(rng, "Invalid value", "%q is no kind of session: it is \"auto\", \"shell\", \"command\", \"document\" or \"port\".", value)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 
 var stepForm = form{
 	attributes: "for_each command script args wait approve local_command when captures timeout env dir user stdin shell " +
-		"on_failure idempotent sensitive",
-	blocks: "expect assert retry",
-	later:  "dynamic:name upload download reboot prompt =tty =fence =helper",
+		"on_failure idempotent sensitive prompt_order",
+	blocks: "expect assert retry prompt",
+	later:  "dynamic:name upload download reboot =tty =fence =helper",
 }
 
 // actions are the attributes of which a step has exactly one. Those of later
@@ -22,12 +22,18 @@ var actions = []string{"command", "script", "wait", "approve", "local_command"}
 // unused has, for an action, what has no meaning beside it.
 var unused = map[string][]string{
 	"command":       {"args"},
-	"wait":          {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry"},
-	"approve":       {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry"},
-	"local_command": {"args", "user", "shell"},
+	"wait":          {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
+	"approve":       {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
+	"local_command": {"args", "user", "shell", "prompt", "prompt_order"},
 }
 
-func (d *decoder) step(block *hcl.Block) *Step {
+// unusedAlone has what has no meaning in a step without an action, which runs
+// the command of its session's document.
+var unusedAlone = []string{"args", "env", "dir", "user", "stdin", "shell"}
+
+// step decodes a step or a finally block. Where the session may have a document
+// with a command of its own, a step may have no action.
+func (d *decoder) step(block *hcl.Block, document bool) *Step {
 	what := "a step"
 	if block.Type == "finally" {
 		what = "a finally block"
@@ -56,12 +62,17 @@ func (d *decoder) step(block *hcl.Block) *Step {
 		OnFailure:    b.expr("on_failure"),
 		Idempotent:   b.expr("idempotent"),
 		Sensitive:    b.expr("sensitive"),
+		PromptOrder:  b.expr("prompt_order"),
 		Range:        block.DefRange,
 	}
 	b.duration("timeout")
 	b.duration("wait")
 	b.choice("on_failure", "stop", "continue")
-	b.action(known)
+	b.choice("prompt_order", "in_turn", "any")
+	b.action(known, document && !s.Finally)
+	for _, prompt := range b.all("prompt") {
+		s.Prompts = append(s.Prompts, d.prompt(prompt))
+	}
 	if expect := b.one("expect"); expect != nil {
 		s.Expect = d.expect(expect)
 	}
@@ -77,7 +88,7 @@ func (d *decoder) step(block *hcl.Block) *Step {
 // action checks that the step does one thing, and has nothing that the thing
 // does not use. When the body had an unknown or a later argument, a step
 // without an action is not a second mistake.
-func (b *body) action(known bool) {
+func (b *body) action(known, document bool) {
 	var given []string
 	for _, name := range actions {
 		if b.attrs[name] != nil {
@@ -88,6 +99,13 @@ func (b *body) action(known bool) {
 		return b.attrs[x].Range.Start.Byte - b.attrs[y].Range.Start.Byte
 	})
 	switch {
+	case len(given) == 0 && document:
+		for _, name := range unusedAlone {
+			if attr := b.attrs[name]; attr != nil {
+				b.d.complain(attr.NameRange, "Unused argument",
+					"%q has no meaning in a step without an action, which runs the command of the session's document. Remove it.", name)
+			}
+		}
 	case len(given) == 0:
 		if known {
 			b.d.complain(b.rng, "Step without an action",
@@ -102,6 +120,14 @@ func (b *body) action(known bool) {
 }
 
 func (b *body) refuseUnused(action string) {
+	if action == "command" || action == "script" {
+		for _, prompt := range b.all("prompt") {
+			b.d.later(prompt.DefRange, "prompt")
+		}
+		if attr := b.attrs["prompt_order"]; attr != nil {
+			b.d.later(attr.NameRange, "prompt_order")
+		}
+	}
 	for _, name := range unused[action] {
 		const detail = "%q has no meaning beside %q. Remove it."
 		if attr := b.attrs[name]; attr != nil {
@@ -175,6 +201,22 @@ func (d *decoder) streamExpect(block *hcl.Block) *StreamExpect {
 			"A %s block needs at least one of %s.", block.Type, strings.Join(strings.Fields(streamTests), ", "))
 	}
 	return se
+}
+
+func (d *decoder) prompt(block *hcl.Block) *Prompt {
+	b := d.body(block.Body, "a prompt block", block.DefRange, form{
+		attributes: "match* answer* timeout optional repeat enter",
+	})
+	b.duration("timeout")
+	return &Prompt{
+		Match:    b.expr("match"),
+		Answer:   b.expr("answer"),
+		Timeout:  b.expr("timeout"),
+		Optional: b.expr("optional"),
+		Repeat:   b.expr("repeat"),
+		Enter:    b.expr("enter"),
+		Range:    block.DefRange,
+	}
 }
 
 func (d *decoder) retry(block *hcl.Block) *Retry {

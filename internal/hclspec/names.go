@@ -46,7 +46,7 @@ type selfUse int
 const (
 	noSelf         selfUse = iota
 	selfTunnel             // self.local_port alone: what a local command is given
-	selfOutput             // self but for its captures: expect and captures
+	selfOutput             // self but for its captures: expect, captures, prompt answers
 	selfAndCapture         // assert and until
 )
 
@@ -55,7 +55,7 @@ var whereNames = map[string]string{
 	"count":   "in what has count",
 	"targets": "everywhere but in providers, targets blocks and variables",
 	"target":  "in a session's env, reason, parameters, when and precondition, and in steps, but not where every target has the same value",
-	"self":    "in expect, assert, captures and until of its own step; self.local_port also in what a local_command step runs",
+	"self":    "in expect, assert, captures, until and prompt answers of its own step; self.local_port also in what a local_command step runs",
 	"step":    "in later steps of the same session",
 	"job":     "in finally blocks",
 	"session": "in other sessions, checks and outputs",

@@ -212,6 +212,7 @@ func (c *checker) step(s *Step, earlier []*Step, job spot) {
 		name string
 		expr Expression
 	}{
+		{"prompt_order", s.PromptOrder},
 		{"timeout", s.Timeout}, {"on_failure", s.OnFailure}, {"idempotent", s.Idempotent}, {"sensitive", s.Sensitive},
 	} {
 		planned.what = "a step's " + p.name
@@ -242,6 +243,14 @@ func (c *checker) step(s *Step, earlier []*Step, job spot) {
 func (c *checker) judgement(s *Step, planned, running spot) {
 	output := running
 	output.self = selfOutput
+	for _, p := range s.Prompts {
+		planned.what = "a prompt block"
+		for _, expr := range []Expression{p.Timeout, p.Optional, p.Repeat, p.Enter} {
+			c.expr(expr, planned)
+		}
+		c.expr(p.Match, running)
+		c.expr(p.Answer, output)
+	}
 	if e := s.Expect; e != nil {
 		c.expr(e.ExitCode, output)
 		c.expr(e.Within, output)

@@ -183,7 +183,8 @@ type Rollout struct {
 }
 
 // Step is a step or a finally block. Exactly one of Command, Script, Wait,
-// Approve and LocalCommand (and the blocks of later versions) is set.
+// Approve and LocalCommand (and the blocks of later versions) is set, or none in
+// a step that runs the command of its session's document.
 type Step struct {
 	Name         string
 	Finally      bool
@@ -209,7 +210,16 @@ type Step struct {
 	OnFailure  Expression
 	Idempotent Expression
 	Sensitive  Expression
-	Range      Range
+
+	Prompts     []*Prompt  // in order
+	PromptOrder Expression // "in_turn" (default) | "any"
+	Range       Range
+}
+
+// Prompt is what a program may ask, and the answer.
+type Prompt struct {
+	Match, Answer, Timeout, Optional, Repeat, Enter Expression
+	Range                                           Range
 }
 
 type Expect struct {

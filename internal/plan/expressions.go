@@ -49,9 +49,14 @@ func eachOfSession(s *hclspec.Session, visit func(hclspec.Expression)) {
 func eachOfStep(s *hclspec.Step, visit func(hclspec.Expression)) {
 	for _, expr := range []hclspec.Expression{
 		s.ForEach, s.Command, s.Script, s.Args, s.Wait, s.Approve, s.LocalCommand, s.When, s.Timeout, s.Env, s.Dir,
-		s.User, s.Stdin, s.Shell, s.OnFailure, s.Idempotent, s.Sensitive,
+		s.User, s.Stdin, s.Shell, s.OnFailure, s.Idempotent, s.Sensitive, s.PromptOrder,
 	} {
 		visit(expr)
+	}
+	for _, p := range s.Prompts {
+		for _, expr := range []hclspec.Expression{p.Match, p.Answer, p.Timeout, p.Optional, p.Repeat, p.Enter} {
+			visit(expr)
+		}
 	}
 	if x := s.Expect; x != nil {
 		visit(x.ExitCode)

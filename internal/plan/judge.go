@@ -103,9 +103,11 @@ type judgement struct {
 
 func (j *judgement) timedOut() {
 	limit, at := j.limit()
-	j.expectations = append(j.expectations, Expectation{
-		Name: "timeout", Expected: "to end " + limit, Got: "stopped after " + roundedTime(j.result.Duration), Range: at,
-	})
+	got := "stopped after " + roundedTime(j.result.Duration)
+	if j.step.Action == ActionDocument {
+		got += j.screen()
+	}
+	j.expectations = append(j.expectations, Expectation{Name: "timeout", Expected: "to end " + limit, Got: got, Range: at})
 }
 
 // limit is the limit that stopped an attempt, and where it is written. Its own

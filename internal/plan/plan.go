@@ -194,12 +194,24 @@ type Step struct {
 	Idempotent        bool
 	Sensitive         bool // output is neither shown nor written
 	Action            Action
-	When              string // the source of its condition, "" without one
+	Prompts           []Prompt // what its program may ask
+	PromptsAnyOrder   bool     // they come in any order, not in turn
+	When              string   // the source of its condition, "" without one
 	Range             hclspec.Range
 
 	decl  *hclspec.Step
 	scope *hclspec.Scope // of the session instance, with the step's own each
 	uses  stepUses
+}
+
+// Prompt is a prompt block of a step.
+type Prompt struct {
+	Timeout  time.Duration // since the beginning or the answer before; 0 = by silence
+	Optional bool
+	Repeat   bool
+	Enter    bool // the answer ends with the key Enter
+
+	decl *hclspec.Prompt
 }
 
 // Action is the one thing that a step does.
@@ -211,6 +223,7 @@ const (
 	ActionWait         Action = "wait"
 	ActionApprove      Action = "approve"
 	ActionLocalCommand Action = "local_command"
+	ActionDocument     Action = "document" // the command of the session's document
 )
 
 // Retry is a step's retry block; without one Attempts is 1.
@@ -283,8 +296,18 @@ type Work struct {
 	Stdin    []byte
 	Wait     time.Duration
 	Question string
-	Conceal  []string // secrets in it, to teach the redactor before use
-	Display  string   // the command for people, sensitive parts masked
+	Prompts  []Question // of Step.Prompts, one each
+	Conceal  []string   // secrets in it, to teach the redactor before use
+	Display  string     // the command for people, sensitive parts masked
+}
+
+// Question is a prompt of a step, rendered.
+type Question struct {
+	Match  string // a regular expression
+	Answer []byte // as it is typed
+	// Late: the answer depends on the output, so Plan.Answer gives it when the
+	// question was asked.
+	Late bool
 }
 
 // Result is what came back from an attempt.
@@ -297,6 +320,14 @@ type Result struct {
 	Stderr   *Recording
 	TimedOut bool // we stopped it and saw its end
 	Verified bool
+	Prompts  []PromptResult // of Step.Prompts, one each
+	Screen   string         // the last lines on the terminal, of a step with prompts
+}
+
+// PromptResult is what became of a prompt.
+type PromptResult struct {
+	Asked int  // how often
+	Late  bool // its time passed, and the program was stopped
 }
 
 // Verdict is what Judge says of an attempt.

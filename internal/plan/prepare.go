@@ -37,7 +37,7 @@ func (p *Plan) Prepare(job *Job, step *Step, attempt int, facts *Facts) (Work, h
 		return Work{Skip: true, Why: step.When + " is false", Action: step.Action}, r.problems.list
 	}
 	work := r.work(step)
-	work.Display = display(r.scope, step)
+	work.Display = m.display(job, step)
 	work.Conceal = r.secrets.list
 	return work, r.problems.list
 }

@@ -16,7 +16,7 @@ import (
 // Control characters are as the author wrote them.
 func (p *Plan) Preview(job *Job, step *Step) string {
 	m := moment{plan: p}
-	return display(m.stepScope(job, step, m.before(job, step)), step)
+	return m.display(job, step)
 }
 
 // PreviewSetting returns how a step's action is run where that is not as usual,
@@ -66,9 +66,9 @@ func (v viewer) names(expr hclspec.Expression) []string {
 	return names
 }
 
-// display is a step's action for people, in one scope.
-func display(scope *hclspec.Scope, step *Step) string {
-	v := viewer{scope}
+// display is a step's action for people.
+func (m moment) display(job *Job, step *Step) string {
+	v := viewer{m.stepScope(job, step, m.before(job, step))}
 	decl := step.decl
 	switch step.Action {
 	case ActionScript:
@@ -83,6 +83,8 @@ func display(scope *hclspec.Scope, step *Step) string {
 		return "approve " + strconv.Quote(v.text(decl.Approve))
 	case ActionLocalCommand:
 		return v.command(decl.LocalCommand)
+	case ActionDocument:
+		return m.displayDocument(job, step)
 	}
 	return v.command(decl.Command)
 }

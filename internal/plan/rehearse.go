@@ -124,6 +124,7 @@ func (b *builder) rehearseOn(job *Job, step *Step) map[string]cty.Value {
 	judged := m.renderer(job, m.stepScope(job, step, unknownSelf(step)))
 	judged.problems = b.problems
 	judged.rehearseExpect(step)
+	judged.rehearseAnswers(step)
 	captures := map[string]cty.Value{}
 	for _, capture := range step.decl.Captures {
 		v, diags := evaluate(capture.Expr, judged.scope)
@@ -185,7 +186,7 @@ func unknownSelf(step *Step) cty.Value {
 		output = output.Mark(hclspec.MarkSensitive)
 	}
 	exitCode := cty.UnknownVal(cty.Number)
-	if !step.Action.hasCommand() {
+	if !step.Action.hasCommand() && step.Action != ActionDocument {
 		exitCode = nullNumber
 	}
 	return cty.ObjectVal(map[string]cty.Value{

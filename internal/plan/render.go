@@ -152,6 +152,8 @@ func (r *renderer) work(step *Step) Work {
 		}
 	case ActionLocalCommand:
 		w.Argv = r.localCommand(decl.LocalCommand)
+	case ActionDocument:
+		w.Prompts = r.questions(step)
 	}
 	if step.Action.hasCommand() {
 		w.Shell = r.shell(decl, w)
@@ -189,6 +191,9 @@ func (r *renderer) fits(step *Step) {
 	if step.uses.tunnel != nil && r.job.Kind != KindPort {
 		r.problems.errorf(*step.uses.tunnel, "No tunnel in this session",
 			"self.local_port is this machine's end of a tunnel, and a session of the %s kind has none. Name a port document, such as AWS-StartPortForwardingSession.", r.job.Kind)
+	}
+	if step.Action == ActionDocument {
+		r.fitsDocument(step)
 	}
 	if step.Action.remote() && r.job.Kind == KindPort {
 		r.problems.errorf(step.Range, "Step without a shell",

@@ -51,6 +51,8 @@ func (b *builder) planStep(decl *hclspec.Step, instance instance) *Step {
 		decl:              decl,
 		scope:             instance.scope,
 	}
+	step.Prompts = a.prompts(decl.Prompts)
+	step.PromptsAnyOrder = a.oneOf("prompt_order", decl.PromptOrder, "in_turn", "any") == "any"
 	if decl.When != nil {
 		step.When = b.source(decl.When.Range())
 	}
@@ -72,6 +74,8 @@ func actionOf(decl *hclspec.Step) Action {
 		return ActionApprove
 	case decl.LocalCommand != nil:
 		return ActionLocalCommand
+	case decl.Command == nil:
+		return ActionDocument
 	}
 	return ActionCommand
 }

@@ -14,6 +14,7 @@ import (
 
 // expect checks the exit code, the streams and the time, in source order.
 func (j *judgement) expect() {
+	j.prompts()
 	decl := j.step.decl.Expect
 	type line struct {
 		at    int
@@ -24,7 +25,7 @@ func (j *judgement) expect() {
 	switch {
 	case decl != nil && decl.ExitCode != nil:
 		add(decl.ExitCode.Range(), func() { j.exitCode(decl.ExitCode) })
-	case j.step.Action.hasCommand():
+	case j.step.Action.hasCommand(), j.step.Action == ActionDocument && j.result.ExitCode != nil:
 		lines = append(lines, line{-1, func() { j.exitCodes([]int64{0}, j.step.Range) }})
 	}
 	for _, test := range streamTests(j.step.decl) {
@@ -52,7 +53,8 @@ func (j *judgement) exitCode(expr hclspec.Expression) {
 		j.problems.errorf(expr.Range(), "Bad exit_code", "%s.", err)
 	case any:
 		j.expectations = append(j.expectations, Expectation{
-			Name: "exit_code", Expected: "any", Got: exitText(j.result), Passed: j.result.ExitCode != nil, Range: expr.Range(),
+			Name: "exit_code", Expected: "any", Got: exitText(j.result), Range: expr.Range(),
+			Passed: j.result.ExitCode != nil || j.step.Action == ActionDocument,
 		})
 	default:
 		j.exitCodes(codes, expr.Range())

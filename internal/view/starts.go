@@ -61,13 +61,16 @@ func newStarts(p *plan.Plan, opts Options) *starts {
 }
 
 // add counts a session's jobs: one call a job, or one a step for the command
-// kind, without retries.
+// and document kinds, without retries.
 func (s *starts) add(sess *plan.Session) {
-	steps := 0
+	steps, runs := 0, 0
 	for _, list := range [][]*plan.Step{sess.Steps, sess.Finally} {
 		for _, st := range list {
 			if st.Action == plan.ActionCommand || st.Action == plan.ActionScript {
 				steps++
+			}
+			if st.Action == plan.ActionDocument {
+				runs++
 			}
 		}
 	}
@@ -75,6 +78,9 @@ func (s *starts) add(sess *plan.Session) {
 		n := 1
 		if kindOf(j) == plan.KindCommand {
 			n = steps
+		}
+		if kindOf(j) == plan.KindDocument {
+			n = runs
 		}
 		quota := j.Target.Account + " " + j.Target.Region
 		if j.Target.Region == "" {

@@ -62,7 +62,7 @@ session "s" {
 
 session "kinds" {
   target = targets.t
-  kind   = "document" # ERROR: Not supported in this version
+  kind   = "document"
   after  = "always" # ERROR: Invalid value
   step "x" {
     command = ["true"]
