@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/outcome"
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
@@ -45,17 +44,6 @@ func realWorld(t *testing.T, kind plan.Kind, scripts map[string]script, labels .
 	}
 	w.opts.Starter, w.opts.Outputs = m, f
 	return w, m, f
-}
-
-func (w *world) complete(t *testing.T, label string) event.StepComplete {
-	t.Helper()
-	for _, f := range w.facts() {
-		if c, ok := f.(event.StepComplete); ok && c.Step.Step == label && c.Final {
-			return c
-		}
-	}
-	t.Fatalf("no step_complete of %s:\n%s", label, w.lines())
-	return event.StepComplete{}
 }
 
 const firstStep = `session.web["i-01"].step.one #1 `
@@ -127,22 +115,6 @@ func TestEveryStepOfTheCommandKindHasItsSession(t *testing.T) {
 	}
 	wantOrder(t, w, "session_start", "step_start", "session_ready", "step_complete", "session_complete",
 		"session_start", "step_start", "session_ready")
-}
-
-// wantOrder checks the types of the first events about jobs and steps, output
-// left out.
-func wantOrder(t *testing.T, w *world, want ...string) {
-	t.Helper()
-	var got []string
-	for _, f := range w.facts() {
-		switch f.Type() {
-		case "session_start", "session_ready", "session_complete", "step_start", "step_complete", "job_complete":
-			got = append(got, f.Type())
-		}
-	}
-	if fmt.Sprint(got[:min(len(got), len(want))]) != fmt.Sprint(want) {
-		t.Errorf("events %v, want %v", got, want)
-	}
 }
 
 func TestAStepsTimeoutLeavesTheSession(t *testing.T) {

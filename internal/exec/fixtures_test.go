@@ -390,3 +390,30 @@ func withoutTimes(lines string) string {
 	}
 	return b.String()
 }
+
+func (w *world) complete(t *testing.T, label string) event.StepComplete {
+	t.Helper()
+	for _, f := range w.facts() {
+		if c, ok := f.(event.StepComplete); ok && c.Step.Step == label && c.Final {
+			return c
+		}
+	}
+	t.Fatalf("no step_complete of %s:\n%s", label, w.lines())
+	return event.StepComplete{}
+}
+
+// wantOrder checks the types of the first events about jobs and steps, output
+// left out.
+func wantOrder(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	var got []string
+	for _, f := range w.facts() {
+		switch f.Type() {
+		case "session_start", "session_ready", "session_complete", "step_start", "step_complete", "job_complete":
+			got = append(got, f.Type())
+		}
+	}
+	if fmt.Sprint(got[:min(len(got), len(want))]) != fmt.Sprint(want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+}

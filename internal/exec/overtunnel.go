@@ -3,7 +3,6 @@ package exec
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -27,8 +26,8 @@ const (
 // the beginning to the end; the session behind it is started by the first step
 // that needs it, and again when it has ended: a tunnel has no state to lose.
 type portTunnel struct {
-	port     int
-	listener net.Listener // waits for a session to take it, or nil
+	number int
+	port   *localPort
 
 	session *openSession // nil: none was started
 	cancel  context.CancelFunc
@@ -52,15 +51,15 @@ func (j *jobRun) holdPort() bool {
 		j.result = JobResult{Outcome: outcome.Failed, Why: err.Error()}
 		return false
 	}
-	j.tunnel = &portTunnel{port: tunnel.LocalPort(l), listener: l}
-	j.own.LocalPort = j.tunnel.port
+	j.tunnel = &portTunnel{number: tunnel.LocalPort(l), port: newLocalPort(l)}
+	j.own.LocalPort = j.tunnel.number
 	return true
 }
 
 // overTunnel runs a local command while the job's tunnel is open.
 func (a *attempt) overTunnel(ctx context.Context) ending {
 	if e, ok := a.openTunnel(ctx); !ok {
-		e.silent = e.outcome != outcome.Failed // no step_start: the command was not to begin yet
+		e.silent = true // no step_start: the command was not to begin yet
 		return e
 	}
 	a.tunnel.listen()
@@ -83,14 +82,6 @@ func (a *attempt) openTunnel(ctx context.Context) (ending, bool) {
 		c, release := a.Brake.untilStop(ctx)
 		defer release()
 		ctx = c
-	}
-	if t.listener == nil {
-		l, err := tunnel.Listen(ctx, t.port)
-		if err != nil {
-			a.begun = true
-			return ending{outcome: outcome.Failed, why: err.Error()}, false
-		}
-		t.listener = l
 	}
 	session, err := a.startSession(ctx, a.call(nil), Streams{})
 	if err != nil {
@@ -144,9 +135,8 @@ func takePort(ctx context.Context, session *openSession) (channel.PortProperties
 // carry joins the local port to a session until either ends.
 func (t *portTunnel) carry(session *openSession, properties channel.PortProperties) {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := t.listener
-	t.session, t.cancel, t.ended, t.listener, t.err = session, cancel, make(chan struct{}), nil, nil
-	t.stream = nil
+	l := t.port.lend()
+	t.session, t.cancel, t.ended, t.err, t.stream = session, cancel, make(chan struct{}), nil, nil
 	if properties.Type != channel.LocalPortForwarding {
 		t.stream = newPlainStream(session.Session, properties)
 	}
@@ -228,9 +218,7 @@ func (j *jobRun) closeTunnel() {
 		return
 	}
 	defer func() {
-		if t.listener != nil {
-			t.listener.Close()
-		}
+		t.port.close()
 		j.tunnel = nil
 	}()
 	j.dropTunnel()

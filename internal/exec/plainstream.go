@@ -11,7 +11,7 @@ import (
 )
 
 // plainStream gives the one plain stream of a session (AWS-StartSSHSession) to
-// the first local connection, and refuses others.
+// the first local connection; others are reset.
 type plainStream struct {
 	session    *channel.Session
 	properties channel.PortProperties
@@ -44,8 +44,8 @@ func (s *plainStream) carry(ctx context.Context, l net.Listener, opts tunnel.Opt
 	if ctx.Err() != nil {
 		err = nil
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && err != nil {
-		_ = tcp.SetLinger(0) // a reset: nobody takes it for the end of a file
+	if err != nil {
+		reset(conn)
 	}
 	conn.Close()
 	return err

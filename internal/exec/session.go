@@ -129,7 +129,7 @@ func (j *jobRun) ready(s *openSession, shell string) {
 		DurationMS:   time.Since(s.began).Milliseconds(),
 	}
 	if j.tunnel != nil {
-		f.LocalPort = j.tunnel.port
+		f.LocalPort = j.tunnel.number
 	}
 	j.log.Emit(f)
 }

@@ -215,8 +215,17 @@ func TestATunnelThatEndedIsOpenedAgain(t *testing.T) {
 		if s.Label == "one" {
 			_ = b.cut("s-1", "")
 			address := fmt.Sprintf("127.0.0.1:%d", w.live.facts.Jobs[j.Address].LocalPort)
-			for c, err := net.Dial("tcp4", address); err == nil; c, err = net.Dial("tcp4", address) {
-				c.Close() // until this end knows
+			for { // until this end knows, and answers nothing
+				c, err := net.Dial("tcp4", address)
+				if err != nil {
+					break // reset
+				}
+				fmt.Fprintln(c, "there?")
+				_, err = c.Read(make([]byte, 1))
+				c.Close()
+				if err != nil {
+					break
+				}
 			}
 		}
 		if *r.ExitCode != 0 {
