@@ -2,7 +2,6 @@ package channel
 
 import (
 	"bytes"
-	"encoding/json"
 	"strconv"
 )
 
@@ -45,7 +44,7 @@ func ParseAcknowledge(payload []byte) (Acknowledge, error) {
 		AcknowledgedMessageSequenceNumber *int64
 		IsSequentialMessage               bool
 	}
-	if err := json.Unmarshal(payload, &fields); err != nil {
+	if err := unmarshal(payload, &fields); err != nil {
 		return Acknowledge{}, &ProtocolError{Doing: "read acknowledgement", Err: err}
 	}
 	if fields.AcknowledgedMessageSequenceNumber == nil || *fields.AcknowledgedMessageSequenceNumber < 0 {

@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -19,7 +18,7 @@ type OpenDataChannel struct {
 // ParseOpenDataChannel reads the first frame's text.
 func ParseOpenDataChannel(text []byte) (OpenDataChannel, error) {
 	var open OpenDataChannel
-	if err := json.Unmarshal(text, &open); err != nil {
+	if err := unmarshal(text, &open); err != nil {
 		return OpenDataChannel{}, &ProtocolError{Doing: "read open data channel", Err: err}
 	}
 	if open.TokenValue == "" {
@@ -52,7 +51,7 @@ type ChannelClosed struct {
 // ParseChannelClosed reads the payload of channel_closed.
 func ParseChannelClosed(payload []byte) (ChannelClosed, error) {
 	var closed ChannelClosed
-	if err := json.Unmarshal(payload, &closed); err != nil {
+	if err := unmarshal(payload, &closed); err != nil {
 		return ChannelClosed{}, &ProtocolError{Doing: "read channel closed", Err: err}
 	}
 	return closed, nil
@@ -70,7 +69,7 @@ type AgentSessionState struct {
 // ParseAgentSessionState reads the payload of agent_session_state.
 func ParseAgentSessionState(payload []byte) (AgentSessionState, error) {
 	var state AgentSessionState
-	if err := json.Unmarshal(payload, &state); err != nil {
+	if err := unmarshal(payload, &state); err != nil {
 		return AgentSessionState{}, &ProtocolError{Doing: "read agent session state", Err: err}
 	}
 	return state, nil

@@ -2,11 +2,12 @@ package channel
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"io"
+	"errors"
+	"strings"
 	"testing"
-	"testing/synctest"
+
+	"github.com/ssmrun/ssmrun/internal/bounds"
 )
 
 // recordedPayloads adds the recorded payloads of a kind to a fuzz target.
@@ -23,6 +24,52 @@ func recordedPayloads(f *testing.F, want func(*Message) bool) {
 				f.Add(m.Payload)
 			}
 		}
+	}
+}
+
+// hostileJSON adds what makes a JSON decoder take much memory for little.
+func hostileJSON(f *testing.F) {
+	f.Helper()
+	const n = 8 << 10
+	for _, text := range []string{
+		strings.Repeat("[", n),
+		strings.Repeat(`{"a":`, n),
+		`{"RequestedClientActions":[{}` + strings.Repeat(",{}", n) + `]}`,
+		`{"ProcessedClientActions":[{}` + strings.Repeat(",{}", n) + `],"Errors":[""` + strings.Repeat(`,""`, n) + `]}`,
+		`{"AgentVersion":"` + strings.Repeat("\xff", n) + `"}`,
+		`{"SessionType":"` + strings.Repeat(`\ud800`, n) + `"}`,
+		`{"` + strings.Repeat(`\u00e9`, n) + `":1}`,
+		`{` + strings.Repeat(`"TokenValue":"t","Output":"o","cols":1,`, n/8) + `"rows":1}`,
+		`{"cols":` + strings.Repeat("1", n) + `,"HandshakeTimeToComplete":1e` + strings.Repeat("9", n) + `}`,
+	} {
+		f.Add([]byte(text))
+	}
+}
+
+// fuzzPayload fuzzes the decoder of a payload that is JSON: it stays within its
+// bounds, every refusal is a *ProtocolError, and what it accepts can be encoded
+// and decoded to the same value. what adds to that.
+func fuzzPayload[T any](f *testing.F, parse func([]byte) (T, error), what func(t *testing.T, payload []byte, v T)) {
+	hostileJSON(f)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		var v T
+		var err error
+		bounds.Check(t, bounds.Wire(len(payload)), func() { v, err = parse(payload) })
+		if err != nil {
+			wantRefusal(t, err)
+			return
+		}
+		encodesAgain(t, v, parse)
+		if what != nil {
+			what(t, payload, v)
+		}
+	})
+}
+
+func wantRefusal(t testing.TB, err error) {
+	t.Helper()
+	if !errors.As(err, new(*ProtocolError)) {
+		t.Fatalf("got %v, want a *ProtocolError", err)
 	}
 }
 
@@ -52,27 +99,49 @@ func FuzzParseMessage(f *testing.F) {
 			}
 		}
 	}
+	f.Add(AppendMessage(nil, &Message{Type: TypeStartPublication}))
+	f.Add(AppendMessage(nil, &Message{Type: TypeOutput, CreatedDate: 1, Payload: make([]byte, maxPayload+1)}))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		m, err := ParseMessage(frame)
+		var m Message
+		var err error
+		bounds.Check(t, bounds.Wire(0), func() { m, err = ParseMessage(frame) }) // it copies nothing
+		if errors.Is(err, ErrDigest) {
+			frame = AppendMessage(nil, &m) // a mutated payload has a wrong one nearly always
+			m, err = ParseMessage(frame)
+		}
 		if err != nil {
+			wantRefusal(t, err)
 			return
 		}
-		again, err := ParseMessage(AppendMessage(nil, &m))
-		if err != nil {
-			t.Fatalf("%+v cannot be read again: %v", m, err)
+		unchecked := m.Type == TypeStartPublication || m.Type == TypePausePublication
+		if !unchecked && (m.CreatedDate == 0 || m.Sequence < 0) || len(m.Payload) > maxPayload || strings.TrimSpace(m.Type) == "" {
+			t.Fatalf("accepted %+v", m)
 		}
-		if again.Sequence != m.Sequence || again.Type != m.Type || again.ID != m.ID || !bytes.Equal(again.Payload, m.Payload) {
-			t.Fatalf("%+v became %+v", m, again)
+		want := bytes.Clone(frame)
+		copy(want[typeOffset:schemaOffset], m.Type+strings.Repeat(" ", schemaOffset-typeOffset)) // NULs pad as well
+		again := AppendMessage(nil, &m)
+		if unchecked {
+			copy(want[digestOffset:payloadTypeOffset], again[digestOffset:]) // nobody looks
+		}
+		if !bytes.Equal(again, want) {
+			t.Fatalf("%x became %x", frame, again)
 		}
 	})
 }
 
 func FuzzParseAcknowledge(f *testing.F) {
 	recordedPayloads(f, func(m *Message) bool { return m.Type == TypeAcknowledge })
+	hostileJSON(f)
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		a, err := ParseAcknowledge(payload)
+		var a Acknowledge
+		var err error
+		bounds.Check(t, bounds.Wire(len(payload)), func() { a, err = ParseAcknowledge(payload) })
 		if err != nil {
+			wantRefusal(t, err)
 			return
+		}
+		if a.Sequence < 0 {
+			t.Fatalf("accepted %+v", a)
 		}
 		if fast, ok := scanAcknowledge(payload); ok {
 			var slow struct {
@@ -90,38 +159,35 @@ func FuzzParseAcknowledge(f *testing.F) {
 
 func FuzzParseHandshakeRequest(f *testing.F) {
 	recordedPayloads(f, func(m *Message) bool { return m.PayloadType == PayloadHandshakeRequest })
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		if v, err := ParseHandshakeRequest(payload); err == nil {
-			encodesAgain(t, v, ParseHandshakeRequest)
+	fuzzPayload(f, ParseHandshakeRequest, func(t *testing.T, payload []byte, v HandshakeRequest) {
+		if n := len(v.RequestedClientActions); n > maxActions {
+			t.Fatalf("accepted %d actions", n)
 		}
 	})
 }
 
 func FuzzParseHandshakeResponse(f *testing.F) {
 	recordedPayloads(f, func(m *Message) bool { return m.PayloadType == PayloadHandshakeResponse })
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		if v, err := ParseHandshakeResponse(payload); err == nil {
-			encodesAgain(t, v, ParseHandshakeResponse)
+	fuzzPayload(f, ParseHandshakeResponse, func(t *testing.T, payload []byte, v HandshakeResponse) {
+		if n := len(v.ProcessedClientActions); n > maxActions {
+			t.Fatalf("accepted %d actions", n)
 		}
 	})
 }
 
 func FuzzParseHandshakeComplete(f *testing.F) {
 	recordedPayloads(f, func(m *Message) bool { return m.PayloadType == PayloadHandshakeComplete })
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		if v, err := ParseHandshakeComplete(payload); err == nil {
-			encodesAgain(t, v, ParseHandshakeComplete)
-		}
-	})
+	fuzzPayload(f, ParseHandshakeComplete, nil)
 }
 
 func FuzzParseChannelClosed(f *testing.F) {
 	recordedPayloads(f, func(m *Message) bool { return m.Type == TypeChannelClosed })
-	f.Fuzz(func(t *testing.T, payload []byte) {
-		if v, err := ParseChannelClosed(payload); err == nil {
-			encodesAgain(t, v, ParseChannelClosed)
-		}
-	})
+	fuzzPayload(f, ParseChannelClosed, nil)
+}
+
+func FuzzParseAgentSessionState(f *testing.F) {
+	recordedPayloads(f, func(m *Message) bool { return m.Type == TypeAgentState })
+	fuzzPayload(f, ParseAgentSessionState, nil)
 }
 
 func FuzzParseOpenDataChannel(f *testing.F) {
@@ -132,19 +198,31 @@ func FuzzParseOpenDataChannel(f *testing.F) {
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if v, err := ParseOpenDataChannel(text); err == nil {
-			encodesAgain(t, v, ParseOpenDataChannel)
+	fuzzPayload(f, ParseOpenDataChannel, func(t *testing.T, _ []byte, v OpenDataChannel) {
+		if v.TokenValue == "" {
+			t.Fatal("accepted without a token")
 		}
 	})
 }
 
+func FuzzParseSize(f *testing.F) {
+	f.Add([]byte(`{"cols":300,"rows":100}`))
+	recordedPayloads(f, func(m *Message) bool { return m.PayloadType == PayloadSize })
+	fuzzPayload(f, ParseSize, nil)
+}
+
 func FuzzParseExitCode(f *testing.F) {
-	for _, text := range []string{"EXIT_CODE: 0", "EXIT_CODE: -1", "EXIT_CODE: 137", "EXIT_CODE: +1", "EXIT_CODE: 01", "EXIT_CODE: ", "EXIT_CODE: 99999999999999999999"} {
+	for _, text := range []string{"EXIT_CODE: 0", "EXIT_CODE: -1", "EXIT_CODE: 137", "EXIT_CODE: +1", "EXIT_CODE: 01", "EXIT_CODE: ",
+		"EXIT_CODE: 99999999999999999999", "EXIT_CODE: -2147483648", "EXIT_CODE: " + strings.Repeat("\xff", 8<<10)} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		if code, err := ParseExitCode(payload); err == nil && string(AppendExitCode(nil, code)) != string(payload) {
+		var code int
+		var err error
+		bounds.Check(t, bounds.Wire(0), func() { code, err = ParseExitCode(payload) })
+		if err != nil {
+			wantRefusal(t, err)
+		} else if string(AppendExitCode(nil, code)) != string(payload) {
 			t.Fatalf("%q was read as %d", payload, code)
 		}
 	})
@@ -153,87 +231,87 @@ func FuzzParseExitCode(f *testing.F) {
 func FuzzParseFlag(f *testing.F) {
 	recordedPayloads(f, func(m *Message) bool { return m.PayloadType == PayloadFlag })
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		if flag, err := ParseFlag(payload); err == nil && !bytes.Equal(AppendFlag(nil, flag), payload) {
+		var flag Flag
+		var err error
+		bounds.Check(t, bounds.Wire(0), func() { flag, err = ParseFlag(payload) })
+		if err != nil {
+			wantRefusal(t, err)
+		} else if !bytes.Equal(AppendFlag(nil, flag), payload) {
 			t.Fatalf("%x was read as %d", payload, flag)
 		}
 	})
 }
 
-// FuzzPortProperties also goes through the handshake that carries them.
-func FuzzPortProperties(f *testing.F) {
+// FuzzSessionType decodes the parameters of the action of that name, as a
+// session does that takes ports.
+func FuzzSessionType(f *testing.F) {
 	for _, name := range vectorNames(f) {
 		for _, line := range readVector(f, name) {
 			if line.PayloadType != PayloadHandshakeRequest {
 				continue
 			}
-			var kind SessionTypeParameters
 			m, _ := ParseMessage(line.bytes(f))
-			request, err := ParseHandshakeRequest(m.Payload)
-			if err == nil && json.Unmarshal(request.RequestedClientActions[0].ActionParameters, &kind) == nil {
-				f.Add([]byte(kind.Properties))
+			if request, err := ParseHandshakeRequest(m.Payload); err == nil {
+				f.Add([]byte(request.RequestedClientActions[0].ActionParameters))
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, properties []byte) {
-		p, err := ParsePortProperties(properties)
-		if err != nil {
-			return
+	hostileJSON(f)
+	f.Fuzz(func(t *testing.T, parameters []byte) {
+		var s *Session
+		var got ProcessedAction
+		bounds.Check(t, bounds.Wire(2*len(parameters)), func() { // it decodes the type, and then its properties
+			s = &Session{}
+			s.port = &PortStream{session: s}
+			got = s.act(RequestedAction{ActionSessionType, parameters})
+		})
+		switch {
+		case got.ActionStatus == ActionFailed && s.refused != nil && got.Error != "":
+		case got.ActionStatus != ActionSuccess || s.refused != nil:
+			t.Fatalf("%s: %+v, %v", parameters, got, s.refused)
+		case s.kind.SessionType == Port:
+			encodesAgain(t, s.port.properties, ParsePortProperties)
 		}
-		encodesAgain(t, p, ParsePortProperties)
+	})
+}
+
+// FuzzPortProperties also goes through the action that carries them.
+func FuzzPortProperties(f *testing.F) {
+	f.Add([]byte(`{"localPortNumber":"18095","portNumber":"18091","type":"LocalPortForwarding"}`))
+	f.Add([]byte(`{"portNumber":"22"}`))
+	f.Add([]byte(`null`))
+	fuzzPayload(f, ParsePortProperties, func(t *testing.T, properties []byte, p PortProperties) {
 		s := &Session{}
 		s.port = &PortStream{session: s}
 		action, err := json.Marshal(SessionTypeParameters{Port, properties})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.act(RequestedAction{ActionSessionType, action}); got.ActionStatus != ActionSuccess || s.port.properties != p {
+		got := s.act(RequestedAction{ActionSessionType, action})
+		if depth(properties) < maxDepth && (got.ActionStatus != ActionSuccess || s.port.properties != p) {
 			t.Fatalf("%s: %+v, %+v", properties, got, s.port.properties)
 		}
 	})
 }
 
-// FuzzSession plays frames to a session, cut from one input: each has its
-// length in front, and its digest is made right as often as not, so that what
-// is behind the decoder is reached. Run it with -fuzzminimizetime 1x: which
-// goroutine runs first makes coverage vary, and minimizing never ends.
-func FuzzSession(f *testing.F) {
-	for _, name := range []string{"b3-nonint-separate-exit3", "b5-nonint-notfound-separate", "c-interactive", "g-kms-nonint-separate", "g0-kms-client-action-failed", "j-fault-reord", "d-portforward-http", "e2-ssh-server-closes"} {
-		var script []byte
-		for _, line := range readVector(f, name) {
-			if line.Kind == "binary" && line.Dir != "client->agent" {
-				wire := line.bytes(f)
-				script = append(script, byte(len(wire)>>8), byte(len(wire)))
-				script = append(script, wire...)
-			}
-		}
-		f.Add(script)
+// FuzzVersions compares both ways of comparing with each other where they must
+// agree: on versions of four numbers.
+func FuzzVersions(f *testing.F) {
+	for _, version := range []string{"", "3.3.0.0", "3.0.196.0", "3.1.1511.0", "1.2.331.0", "1.1.70", "1.2.677.0", "...", strings.Repeat(".", 8<<10), "4294967296.0.0.0", "1.-2.+3.04"} {
+		f.Add(version)
 	}
-	key, _ := recordedKey(f, "g-kms-nonint-separate")
-	f.Fuzz(func(t *testing.T, script []byte) {
-		synctest.Test(t, func(t *testing.T) {
-			client, service := Pipe()
-			s, err := Connect(t.Context(), Config{SessionID: "s-1", Token: "token", TargetID: "i-1", TakePort: true,
-				DataKey: func(context.Context, string, map[string]string) ([]byte, []byte, error) {
-					return bytes.Clone(key), []byte("sealed"), nil
-				},
-				Dial: func(context.Context) (Transport, error) { return client, nil }})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Write([]byte("input"))
-			go io.Copy(io.Discard, s.port) // ends with the session
-			for len(script) > 2 {
-				n := min(int(script[0])<<8|int(script[1]), len(script)-2)
-				frame := script[2 : 2+n]
-				script = script[2+n:]
-				if m, err := parseMessage(frame); err == ErrDigest {
-					frame = AppendMessage(nil, &m)
-				}
-				service.WriteFrame(Frame{Data: frame})
-			}
-			service.Close()
-			<-s.Done()
-			s.Close()
+	f.Fuzz(func(t *testing.T, version string) {
+		var above bool
+		var order int
+		bounds.Check(t, bounds.Wire(0)+len(version), func() { // an error repeats the number
+			above = newer(version, agentMultiplexes)
+			order = compareClient(version, agentMultiplexes)
 		})
+		if above && order <= 0 {
+			t.Fatalf("%q is newer, and compares as %d", version, order)
+		}
+		if v := version + ".0.0.0.0"; newer(v, agentMultiplexes) {
+			t.Fatalf("%q has too many numbers", v)
+		}
 	})
 }

@@ -69,8 +69,16 @@ type HandshakeComplete struct {
 
 // ParseHandshakeRequest reads the payload of PayloadHandshakeRequest.
 func ParseHandshakeRequest(payload []byte) (HandshakeRequest, error) {
-	var request HandshakeRequest
-	if err := json.Unmarshal(payload, &request); err != nil {
+	var wire struct {
+		AgentVersion           string
+		RequestedClientActions actions[RequestedAction]
+	}
+	err := unmarshal(payload, &wire)
+	request := HandshakeRequest{AgentVersion: wire.AgentVersion}
+	if err == nil {
+		request.RequestedClientActions, err = wire.RequestedClientActions.list()
+	}
+	if err != nil {
 		return HandshakeRequest{}, &ProtocolError{Doing: "read handshake request", Err: err}
 	}
 	return request, nil
@@ -78,8 +86,20 @@ func ParseHandshakeRequest(payload []byte) (HandshakeRequest, error) {
 
 // ParseHandshakeResponse reads the payload of PayloadHandshakeResponse.
 func ParseHandshakeResponse(payload []byte) (HandshakeResponse, error) {
-	var response HandshakeResponse
-	if err := json.Unmarshal(payload, &response); err != nil {
+	var wire struct {
+		ClientVersion          string
+		ProcessedClientActions actions[ProcessedAction]
+		Errors                 actions[string]
+	}
+	err := unmarshal(payload, &wire)
+	response := HandshakeResponse{ClientVersion: wire.ClientVersion}
+	if err == nil {
+		response.ProcessedClientActions, err = wire.ProcessedClientActions.list()
+	}
+	if err == nil {
+		response.Errors, err = wire.Errors.list()
+	}
+	if err != nil {
 		return HandshakeResponse{}, &ProtocolError{Doing: "read handshake response", Err: err}
 	}
 	return response, nil
@@ -88,7 +108,7 @@ func ParseHandshakeResponse(payload []byte) (HandshakeResponse, error) {
 // ParseHandshakeComplete reads the payload of PayloadHandshakeComplete.
 func ParseHandshakeComplete(payload []byte) (HandshakeComplete, error) {
 	var complete HandshakeComplete
-	if err := json.Unmarshal(payload, &complete); err != nil {
+	if err := unmarshal(payload, &complete); err != nil {
 		return HandshakeComplete{}, &ProtocolError{Doing: "read handshake completion", Err: err}
 	}
 	return complete, nil
@@ -103,7 +123,7 @@ type EncChallenge struct {
 // ParseEncChallenge reads the payload of either challenge.
 func ParseEncChallenge(payload []byte) (EncChallenge, error) {
 	var challenge EncChallenge
-	if err := json.Unmarshal(payload, &challenge); err != nil {
+	if err := unmarshal(payload, &challenge); err != nil {
 		return EncChallenge{}, &ProtocolError{Doing: "read encryption challenge", Err: err}
 	}
 	return challenge, nil

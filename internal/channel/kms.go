@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 )
@@ -23,7 +22,7 @@ type KMSResult struct {
 // ParseKMSParameters reads the parameters of ActionKMSEncryption.
 func ParseKMSParameters(parameters []byte) (KMSParameters, error) {
 	var p KMSParameters
-	err := json.Unmarshal(parameters, &p)
+	err := unmarshal(parameters, &p)
 	if err == nil && p.KMSKeyID == "" {
 		err = errors.New("no key id")
 	}
@@ -36,7 +35,7 @@ func ParseKMSParameters(parameters []byte) (KMSParameters, error) {
 // ParseKMSResult reads the result of ActionKMSEncryption.
 func ParseKMSResult(result []byte) (KMSResult, error) {
 	var r KMSResult
-	err := json.Unmarshal(result, &r)
+	err := unmarshal(result, &r)
 	if err == nil && len(r.KMSCipherTextKey) == 0 {
 		err = errors.New("no encrypted key")
 	}

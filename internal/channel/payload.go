@@ -2,7 +2,6 @@ package channel
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -65,13 +64,18 @@ type Size struct {
 // ParseSize reads the payload of a terminal size.
 func ParseSize(payload []byte) (Size, error) {
 	var size Size
-	if err := json.Unmarshal(payload, &size); err != nil {
+	if err := unmarshal(payload, &size); err != nil {
 		return Size{}, &ProtocolError{Doing: "read size", Err: err}
 	}
 	return size, nil
 }
 
-const exitCodePrefix = "EXIT_CODE: "
+const (
+	exitCodePrefix = "EXIT_CODE: "
+	// maxExitCode is one more than the longest payload of an exit code has, so
+	// that what is cut to it is not one.
+	maxExitCode = len(exitCodePrefix) + len("-2147483648") + 1
+)
 
 // AppendExitCode appends the payload of an exit code.
 func AppendExitCode(b []byte, code int) []byte {
@@ -81,7 +85,7 @@ func AppendExitCode(b []byte, code int) []byte {
 // ParseExitCode reads the payload of an exit code. It accepts nothing around
 // the number, so that a damaged code is never taken for another.
 func ParseExitCode(payload []byte) (int, error) {
-	number, ok := strings.CutPrefix(string(payload), exitCodePrefix)
+	number, ok := strings.CutPrefix(string(payload[:min(len(payload), maxExitCode)]), exitCodePrefix)
 	if !ok {
 		return 0, &ProtocolError{Doing: "read exit code", Err: fmt.Errorf("no %q in %.40q", exitCodePrefix, payload)}
 	}

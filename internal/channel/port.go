@@ -30,7 +30,7 @@ type PortProperties struct {
 // none at all.
 func ParsePortProperties(properties []byte) (PortProperties, error) {
 	var p PortProperties
-	if err := json.Unmarshal(properties, &p); err != nil {
+	if err := unmarshal(properties, &p); err != nil {
 		return PortProperties{}, &ProtocolError{Doing: "read port properties", Err: err}
 	}
 	return p, nil

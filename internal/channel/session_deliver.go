@@ -169,7 +169,7 @@ func (s *Session) takeType(action RequestedAction) ProcessedAction {
 		return s.refuse(action, ActionFailed, &UnsupportedError{string(action.ActionType), reason}, reason)
 	}
 	var kind SessionTypeParameters
-	if err := json.Unmarshal(action.ActionParameters, &kind); err != nil {
+	if err := unmarshal(action.ActionParameters, &kind); err != nil {
 		return fail("parameters not understood")
 	}
 	switch kind.SessionType {
@@ -179,7 +179,7 @@ func (s *Session) takeType(action RequestedAction) ProcessedAction {
 			return fail("port properties not understood")
 		}
 	default:
-		return fail(fmt.Sprintf("unknown session type %q", kind.SessionType))
+		return fail(fmt.Sprintf("unknown session type %.40q", kind.SessionType))
 	}
 	s.mu.Lock()
 	s.kind = kind

@@ -26,10 +26,10 @@ const (
 // compares: number by number, and a version that has not as many of them is
 // above nothing.
 func newer(version, limit string) bool {
-	parts, limits := strings.Split(version, "."), strings.Split(limit, ".")
-	if len(parts) != len(limits) {
+	if strings.Count(version, ".") != strings.Count(limit, ".") {
 		return false
 	}
+	parts, limits := strings.Split(version, "."), strings.Split(limit, ".")
 	higher := 0
 	for i, text := range parts {
 		n, err := strconv.ParseUint(text, 10, 32)
@@ -51,7 +51,8 @@ func newer(version, limit string) bool {
 // does (versionutil.Compare): number by number as far as both go, what is no
 // number as text, and of equal beginnings the longer is the higher.
 func compareClient(version, limit string) int {
-	parts, limits := strings.Split(version, "."), strings.Split(limit, ".")
+	limits := strings.Split(limit, ".")
+	parts := strings.SplitN(version, ".", len(limits)+1) // how much longer does not matter
 	for i := range min(len(parts), len(limits)) {
 		n, errN := strconv.Atoi(parts[i])
 		l, errL := strconv.Atoi(limits[i])
