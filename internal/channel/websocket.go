@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -188,7 +189,7 @@ func (s *socket) ReadFrame() (Frame, error) {
 	s.frame = s.frame[:0]
 	for {
 		if len(s.frame) == cap(s.frame) {
-			s.frame = append(s.frame, make([]byte, 1<<10)...)[:len(s.frame)]
+			s.frame = slices.Grow(s.frame, max(cap(s.frame), 1<<10))
 		}
 		n, err := reader.Read(s.frame[len(s.frame):cap(s.frame)])
 		s.frame = s.frame[:len(s.frame)+n]
