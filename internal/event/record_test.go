@@ -165,24 +165,3 @@ func TestParseRecordRefusesWhatIsNone(t *testing.T) {
 		}
 	}
 }
-
-func FuzzParseRecord(f *testing.F) {
-	f.Add([]byte(`{"@level":"info","@message":"m","@module":"ssmrun","@timestamp":"2026-01-02T15:04:05Z","type":"x","run_id":"r","seq":1,"a":{"b":"c\\"}}`))
-	f.Add([]byte(`{"@timestamp":"2026-01-02T15:04:05Z","type":"step_start","extra" : [1, 2]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		rec, err := ParseRecord(data)
-		if err != nil {
-			return
-		}
-		b, err := rec.AppendJSON(nil)
-		if err != nil {
-			t.Fatalf("%q was read and cannot be written: %v", data, err)
-		}
-		if !json.Valid(b) {
-			t.Fatalf("%q came out as %q, which is no JSON", data, b)
-		}
-		if _, err := ParseRecord(b); err != nil {
-			t.Fatalf("%q came out as %q, which cannot be read: %v", data, b, err)
-		}
-	})
-}

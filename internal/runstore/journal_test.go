@@ -303,17 +303,3 @@ func TestFailedWriteIsReturnedAndCutOff(t *testing.T) {
 		}
 	}
 }
-
-func FuzzJournal(f *testing.F) {
-	data, _ := journalOf(f, 1, 2, 1)
-	f.Add(data)
-	f.Add(data[:len(data)-9])
-	f.Add(firstLine(testID))
-	f.Add(append(bytes.Clone(data), "x\n"...))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, j, err := read(data)
-		if err == nil && j.good+j.torn != int64(len(data)) {
-			t.Fatalf("%d bytes, of which %d are good and %d torn", len(data), j.good, j.torn)
-		}
-	})
-}

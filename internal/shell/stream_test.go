@@ -135,20 +135,3 @@ func TestLinesAreCutWhereverTheOutputIs(t *testing.T) {
 		}
 	})
 }
-
-// FuzzClient feeds a client whatever a session might say.
-func FuzzClient(f *testing.F) {
-	f.Add([]byte("@00 O 1 0 b 3 r00000000 YWJj\n@00 X 1 0\n"))
-	f.Add([]byte("@00 o 1 YWJj\r\n@00 T 1 O 1 3 4\n@00 E 1 0 z 9 t1 H4sI\n@00 R a=b\n@00 Y 1 3\n@00 X 1 - 1 1 1 1 1 1\n@00 T 1 O -1 -1 -1\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c := New(&bytes.Buffer{}, Options{})
-		s := &server{tag: []byte("@00 "), nonce: "00", set: map[string]string{}, gone: make(chan struct{}), notify: make(chan struct{}, 1)}
-		c.server = s
-		r := c.begin(s, &bytes.Buffer{}, nil)
-		r.number = "1"
-		c.Write(b)
-		r.settle()
-		c.detach(r)
-		_ = c.Screen()
-	})
-}
