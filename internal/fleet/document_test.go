@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/ssmrun/ssmrun/internal/bounds"
 	"github.com/ssmrun/ssmrun/internal/plan"
 )
 
@@ -76,8 +77,13 @@ func TestDocumentsThatAreNoGood(t *testing.T) {
 func FuzzParseDocument(f *testing.F) {
 	f.Add([]byte(nonInteractive))
 	f.Add([]byte(`{"inputs":{"idleSessionTimeout":1e99,"kmsKeyId":[1]}}`))
+	f.Add([]byte(`{"inputs":{"kmsKeyId":` + strings.Repeat("[", 9<<10)))
+	f.Add([]byte(`{"parameters":{"a":{}` + strings.Repeat(`,"a":{}`, 2<<10) + `}}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		doc, err := parseDocument(content)
+		var doc plan.Document
+		var err error
+		// Each parameter is an entry of a map and its default a value.
+		bounds.Check(t, 64<<10+128*len(content), func() { doc, err = parseDocument(content) })
 		if err == nil && doc.IdleTimeout <= 0 {
 			t.Errorf("idle timeout %v", doc.IdleTimeout)
 		}

@@ -87,7 +87,7 @@ func FuzzTrailer(f *testing.F) {
 	}
 	hostileLines(f, "@00 ", func(text string) { f.Add([]byte(text)) })
 	f.Fuzz(func(t *testing.T, said []byte) {
-		bounds.Check(t, 64<<10+bounds.Wire(len(said))+inflateCost*bytes.Count(said, []byte(" z ")), func() {
+		bounds.Check(t, 64<<10+bounds.Wire(2*len(said))+inflateCost*bytes.Count(said, []byte(" z ")), func() {
 			var stdout bytes.Buffer
 			one := &Trailer{tag: []byte("@00 ")}
 			one.run.number = trailer.run.number

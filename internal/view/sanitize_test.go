@@ -5,6 +5,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ssmrun/ssmrun/internal/bounds"
 )
 
 func TestSanitize(t *testing.T) {
@@ -56,15 +58,17 @@ func FuzzSanitize(f *testing.F) {
 		f.Add(s, 2)
 	}
 	f.Fuzz(func(t *testing.T, s string, split int) {
-		if got := Sanitize(s); !safe(got, false) {
+		var got string
+		bounds.Check(t, bounds.Wire(len(s)), func() { got = Sanitize(s) })
+		if !safe(got, false) {
 			t.Fatalf("%q became %q", s, got)
 		}
 		if safe(s, false) && !strings.ContainsRune(s, 0x1b) && Sanitize(s) != s {
 			t.Fatalf("%q was safe, and became %q", s, Sanitize(s))
 		}
 		split = max(0, min(split, len(s)))
-		var got []string
-		lines := lineSplitter{emit: func(l string) { got = append(got, l) }}
+		var cut []string
+		lines := lineSplitter{emit: func(l string) { cut = append(cut, l) }}
 		lines.feed([]byte(s[:split]))
 		lines.feed([]byte(s[split:]))
 		lines.end()
@@ -75,13 +79,13 @@ func FuzzSanitize(f *testing.F) {
 				want = append(want, sanitize(strings.TrimSuffix(line, "\r"), true))
 			}
 		}
-		for _, l := range got {
+		for _, l := range cut {
 			if !safe(l, true) {
 				t.Fatalf("%q split at %d gave the line %q", s, split, l)
 			}
 		}
-		if len(s) <= maxLine && strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Fatalf("%q split at %d: got %q, want %q", s, split, got, want)
+		if len(s) <= maxLine && strings.Join(cut, "\n") != strings.Join(want, "\n") {
+			t.Fatalf("%q split at %d: got %q, want %q", s, split, cut, want)
 		}
 	})
 }
