@@ -12,7 +12,7 @@ import (
 // Config names none: that of the recorded sessions. Agents decide by it
 // (multiplexing from 1.1.70, no keep-alives above 1.2.331, separate output above
 // 1.2.295), so a made-up small number would change what they do; plugins from
-// 1.2.688 on sign their websocket request, which is up to Config.Dial.
+// 1.2.764 on sign their websocket request, which is up to Config.Dial.
 const DefaultClientVersion = "1.2.677.0"
 
 // DefaultOpenTimeout is Config.OpenTimeout when it is not set.

@@ -62,7 +62,7 @@ type line struct {
 
 // dial opens a websocket at the stream URL exactly as AWS gave it. Whether the
 // upgrade request is signed is the provider's sign_data_channel: "auto" does
-// not, as plugins before 1.2.688 did not, until the service refuses that. A
+// not, as plugins before 1.2.764 did not, until the service refuses that. A
 // signed request that is refused is made again with credentials got anew. The
 // token is sent only after the upgrade, so a refused one has cost nothing.
 func (l *line) dial(ctx context.Context) (channel.Transport, error) {
@@ -210,7 +210,7 @@ func loopback(host string) bool {
 }
 
 // signDataChannel returns the headers that sign the upgrade request for the
-// service ssmmessages, as AWS's plugin does from 1.2.688 on; or none when the
+// service ssmmessages, as AWS's plugin does from 1.2.764 on; or none when the
 // stream URL has a signature in it already.
 func (p *provider) signDataChannel(ctx context.Context, address Secret) (http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.Reveal(), nil)
