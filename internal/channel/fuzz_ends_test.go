@@ -21,9 +21,11 @@ import (
 // minimizing never ends.
 
 // endCost is what a whole end may allocate: for itself with its bubble, pipes
-// and buffers, for each byte of the script, and for each message, which is
-// copied into a pipe, delivered, acknowledged and read by the other side.
-func endCost(script []byte) int { return 192<<10 + 4*len(script) + 4<<10*len(script) }
+// and buffers, for each byte of the script, and for each of its steps: a message
+// is copied into a pipe, delivered, acknowledged and read by the other side, and
+// a new connection, the dearest step of one byte, takes 5 KiB with its pipe and
+// goroutines.
+func endCost(script []byte) int { return 192<<10 + 4*len(script) + 8<<10*len(script) }
 
 // script is what is left of one.
 type script []byte
