@@ -92,6 +92,7 @@ func TestTheProtocolsTablesAreTrue(t *testing.T) {
 		"at most 68 KiB and 120 bytes":    readLimit == 68<<10+120,
 		"at most 32 levels deep":          maxDepth == 32,
 		"at most 16 actions":              maxActions == 16,
+		"names have at most 64 bytes":     maxName == 64,
 		"`OpenTimeout`, 30 s":             cfg.OpenTimeout.String() == "30s",
 		"`StartTimeout`, 60 s":            cfg.StartTimeout.String() == "1m0s",
 		"`Quiet`, 3 s":                    cfg.Quiet.String() == "3s" && quietUnannounced == 3,

@@ -39,6 +39,9 @@ func hostileJSON(f *testing.F) {
 		`{"AgentVersion":"` + strings.Repeat("\xff", n) + `"}`,
 		`{"SessionType":"` + strings.Repeat(`\ud800`, n) + `"}`,
 		`{"` + strings.Repeat(`\u00e9`, n) + `":1}`,
+		`{"\u00e9` + strings.Repeat("d", n) + `":1}`,
+		`{` + strings.Repeat(`"\u00e9`+strings.Repeat("D", 50)+`":1,`, n/50) + `"a":1}`,
+		`{"a` + strings.Repeat(`" : "`, n/5),
 		`{` + strings.Repeat(`"TokenValue":"t","Output":"o","cols":1,`, n/8) + `"rows":1}`,
 		`{"cols":` + strings.Repeat("1", n) + `,"HandshakeTimeToComplete":1e` + strings.Repeat("9", n) + `}`,
 	} {
@@ -288,7 +291,7 @@ func FuzzPortProperties(f *testing.F) {
 			t.Fatal(err)
 		}
 		got := s.act(RequestedAction{ActionSessionType, action})
-		if depth(properties) < maxDepth && (got.ActionStatus != ActionSuccess || s.port.properties != p) {
+		if deep, _ := extent(properties); deep < maxDepth && (got.ActionStatus != ActionSuccess || s.port.properties != p) {
 			t.Fatalf("%s: %+v, %+v", properties, got, s.port.properties)
 		}
 	})

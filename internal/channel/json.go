@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,11 @@ const (
 	// Without it the decoder takes eight bytes and more for each bracket.
 	maxDepth = 32
 
+	// maxName is the most bytes in the name of a member, as written. Peers use
+	// 33. The decoder folds the case of each byte by byte, into a buffer that
+	// grows to five times a long one.
+	maxName = 64
+
 	// maxActions bounds the actions of a handshake. Peers know two.
 	maxActions = 16
 )
@@ -20,36 +26,46 @@ const (
 var errNotUTF8 = errors.New("not UTF-8")
 
 // unmarshal decodes a payload's JSON. What would make the decoder take many
-// times the payload's size is refused first: deep nesting, and text that is no
-// UTF-8, of which each byte would become three.
+// times the payload's size is refused first: deep nesting, long names, and text
+// that is no UTF-8, of which each byte would become three.
 func unmarshal(text []byte, into any) error {
 	if !utf8.Valid(text) {
 		return errNotUTF8
 	}
-	if depth(text) > maxDepth {
+	depth, name := extent(text)
+	switch {
+	case depth > maxDepth:
 		return fmt.Errorf("nested more than %d levels deep", maxDepth)
+	case name > maxName:
+		return fmt.Errorf("a name of %d bytes, at most %d are allowed", name, maxName)
 	}
 	return json.Unmarshal(text, into)
 }
 
-// depth returns how deep the brackets outside strings are nested.
-func depth(text []byte) int {
-	now, most, quoted := 0, 0, false
+// extent returns how deep the brackets outside strings are nested, and the
+// length of the longest string that a colon follows.
+func extent(text []byte) (depth, name int) {
+	now := 0
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '[' || c == '{':
+		switch text[i] {
+		case '[', '{':
 			now++
-			most = max(most, now)
-		case c == ']' || c == '}':
+			depth = max(depth, now)
+		case ']', '}':
 			now--
+		case '"':
+			start := i + 1
+			for i = start; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			if rest := bytes.TrimLeft(text[min(i+1, len(text)):], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
+				name = max(name, i-start)
+			}
 		}
 	}
-	return most
+	return depth, name
 }
 
 // actions is a list in the handshake. It is decoded into an array, of which
