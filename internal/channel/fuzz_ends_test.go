@@ -138,8 +138,9 @@ func sealedChallenge(sealed []byte) []byte {
 
 // heard is what one side sent, over all connections.
 type heard struct {
-	mu     sync.Mutex
-	frames []Frame
+	mu        sync.Mutex // protects what follows
+	frames    []Frame
+	challenge []byte // the payload of the last encryption challenge
 }
 
 // listen collects until the connection ends.
@@ -150,7 +151,11 @@ func (h *heard) listen(t Transport) {
 			return
 		}
 		h.mu.Lock()
-		h.frames = append(h.frames, Frame{Text: frame.Text, Data: bytes.Clone(frame.Data)})
+		data := bytes.Clone(frame.Data)
+		h.frames = append(h.frames, Frame{Text: frame.Text, Data: data})
+		if m, err := parseMessage(data); err == nil && m.PayloadType == PayloadEncChallengeRequest {
+			h.challenge = m.Payload
+		}
 		h.mu.Unlock()
 	}
 }
@@ -413,7 +418,7 @@ func playAgent(t *testing.T, steps script) {
 	answered := false
 	for len(steps) > 0 {
 		answered = answered || steps[0]&15 == 1 || steps[0]&15 == 2 || steps[0]&15 >= 11
-		frame := p.clientSays(&steps, func() []byte { return sent.challenge(opener) })
+		frame := p.clientSays(&steps, func() []byte { return sent.proof(opener) })
 		if frame != nil {
 			client.WriteFrame(Frame{Data: frame})
 		} else {
@@ -438,15 +443,10 @@ func playAgent(t *testing.T, steps script) {
 	checkSent(t, &sent, TypeOutput, cfg.Encryption != nil)
 }
 
-// challenge returns what the agent's last challenge holds.
-func (h *heard) challenge(o *opener) []byte {
+// proof returns what the agent's last challenge holds.
+func (h *heard) proof(o *opener) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, frame := range slices.Backward(h.frames) {
-		if m, err := ParseMessage(frame.Data); err == nil && m.PayloadType == PayloadEncChallengeRequest {
-			plain, _ := openChallenge(&opener{aead: o.aead, types: o.types}, m.Payload)
-			return bytes.Clone(plain)
-		}
-	}
-	return nil
+	plain, _ := openChallenge(&opener{aead: o.aead, types: o.types}, h.challenge)
+	return plain
 }
