@@ -216,7 +216,7 @@ func FuzzParseSize(f *testing.F) {
 
 func FuzzParseExitCode(f *testing.F) {
 	for _, text := range []string{"EXIT_CODE: 0", "EXIT_CODE: -1", "EXIT_CODE: 137", "EXIT_CODE: +1", "EXIT_CODE: 01", "EXIT_CODE: ",
-		"EXIT_CODE: 99999999999999999999", "EXIT_CODE: -2147483648", "EXIT_CODE: " + strings.Repeat("\xff", 8<<10)} {
+		"EXIT_CODE: 99999999999999999999", "EXIT_CODE: -2147483648", "EXIT_CODE: " + strings.Repeat("\xff", 8<<10), strings.Repeat("6", 8<<10)} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, payload []byte) {

@@ -85,7 +85,8 @@ func AppendExitCode(b []byte, code int) []byte {
 // ParseExitCode reads the payload of an exit code. It accepts nothing around
 // the number, so that a damaged code is never taken for another.
 func ParseExitCode(payload []byte) (int, error) {
-	number, ok := strings.CutPrefix(string(payload[:min(len(payload), maxExitCode)]), exitCodePrefix)
+	payload = payload[:min(len(payload), maxExitCode)]
+	number, ok := strings.CutPrefix(string(payload), exitCodePrefix)
 	if !ok {
 		return 0, &ProtocolError{Doing: "read exit code", Err: fmt.Errorf("no %q in %.40q", exitCodePrefix, payload)}
 	}
