@@ -87,7 +87,7 @@ func FuzzTrailer(f *testing.F) {
 	}
 	hostileLines(f, "@00 ", func(text string) { f.Add([]byte(text)) })
 	f.Fuzz(func(t *testing.T, said []byte) {
-		bounds.Check(t, 64<<10+bounds.Wire(2*len(said))+inflateCost*bytes.Count(said, []byte(" z ")), func() {
+		bounds.Check(t, 128<<10+bounds.Wire(2*len(said))+inflateCost*bytes.Count(said, []byte(" z ")), func() {
 			var stdout bytes.Buffer
 			one := &Trailer{tag: []byte("@00 ")}
 			one.run.number = trailer.run.number
@@ -118,6 +118,7 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add([]byte("eJxLTEoGAAJNASc="), "z", int64(3), "r352441c2")
 	f.Add([]byte("YWJj"), "b", int64(4), "t1")
 	f.Add([]byte("YWJj"), "b", int64(3), "-")
+	f.Add([]byte("YWJj"), "b", int64(3), "x"+strings.Repeat("\x0f", 8<<10))
 	f.Fuzz(func(t *testing.T, text []byte, enc string, length int64, check string) {
 		if check == "" {
 			return // stream.frame refuses it

@@ -13,6 +13,9 @@ import (
 	"strconv"
 )
 
+// maxChecksum is what 32 bits have in decimal, with the kind in front, and room.
+const maxChecksum = 16
+
 // maxFrame bounds the decoded size of one frame; servers send at most 64 KiB.
 const maxFrame = 1 << 20
 
@@ -201,6 +204,9 @@ func parseChecksum(check string) (kind byte, sum uint32, err error) {
 	base := 10
 	if check[0] == 'r' {
 		base = 16
+	}
+	if len(check) > maxChecksum {
+		return 0, 0, fmt.Errorf("checksum %.40q is too long", check)
 	}
 	n, err := strconv.ParseUint(check[1:], base, 32)
 	if err != nil || check[0] != 'r' && check[0] != 't' {
