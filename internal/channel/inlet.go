@@ -8,7 +8,9 @@ import (
 const (
 	// inletLimit is how many bytes may wait in an inlet before put waits.
 	inletLimit = 64 << 10
-	// inletMost is how many may when put must not wait.
+	// inletMost is how many may when put must not wait, but for messages that
+	// came early: nobody sends those again, so they move from one buffer to the
+	// other.
 	inletMost = 16 << 20
 )
 
@@ -37,8 +39,9 @@ func newInlet(urgent func() bool) *inlet {
 }
 
 // put appends a copy of p. It waits while the queue is full, fails when the
-// reader has left, and with ErrNotReady when it is full and must not wait.
-func (in *inlet) put(p []byte) error {
+// reader has left, and with ErrNotReady when most bytes are there and it must not
+// wait.
+func (in *inlet) put(p []byte, most int) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for len(in.queue)-in.read >= inletLimit && in.ended == nil && !in.left && !in.urgent() {
@@ -47,7 +50,7 @@ func (in *inlet) put(p []byte) error {
 	switch {
 	case in.left || in.ended != nil:
 		return io.ErrClosedPipe
-	case len(in.queue)-in.read >= inletMost:
+	case len(in.queue)-in.read >= most:
 		return ErrNotReady
 	}
 	if in.read > len(in.queue)/2 {

@@ -199,7 +199,10 @@ func (p *PortStream) Close() error {
 func (p *PortStream) deliver(payloadType PayloadType, payload []byte) error {
 	switch payloadType {
 	case PayloadOutput:
-		return p.in.put(payload)
+		if p.session.stream.kept { // it does not come again
+			return p.in.put(payload, inletMost+maxEarlyBytes)
+		}
+		return p.in.put(payload, inletMost)
 	case PayloadFlag:
 		return p.flag(payload)
 	}

@@ -85,6 +85,8 @@ func (s *stream) arrive(t Transport, m *Message) error {
 // stays, and is tried again: it was acknowledged, so the other end will not send
 // it again.
 func (s *stream) deliverEarly() error {
+	s.kept = true
+	defer func() { s.kept = false }()
 	for {
 		next, ok := s.inbox.ready()
 		if !ok {

@@ -122,6 +122,7 @@ type simulation struct {
 	config         func(*Config) // not nil: changes the client
 	prepare        func()        // not nil: called before the client connects
 	limit          time.Duration // of the session's time
+	readLate       bool          // a port is read when all was written
 
 	gateway *refGateway
 	session *Session
@@ -225,9 +226,15 @@ func (s *simulation) run() error {
 	}
 	s.session = client
 	var traffic sync.WaitGroup
-	traffic.Go(func() { s.write(client) })
+	wrote := make(chan struct{})
+	traffic.Go(func() { s.write(client); close(wrote) })
 	if s.kind.port {
-		traffic.Go(func() { s.readPort(client) })
+		traffic.Go(func() {
+			if s.readLate {
+				<-wrote
+			}
+			s.readPort(client)
+		})
 	}
 	err = client.Wait(within(s.t, s.limit))
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -44,6 +44,7 @@ type stream struct {
 	// The receiver's own, guarded by receiving.
 	receiving  sync.Mutex // held while a message is taken in
 	inbox      inbox
+	kept       bool // what is delivered now was kept, and acknowledged, before
 	corruptRow int
 	ackFrame   []byte
 	ackPayload []byte
