@@ -122,6 +122,10 @@ func (g *refGateway) stop() {
 	<-g.gone
 }
 
+// refLongest bounds a session. One that is not over by then was to end long ago,
+// and cannot be closed: without this the test would wait for it for ever.
+const refLongest = 6 * time.Hour
+
 func (g *refGateway) run() {
 	defer close(g.gone)
 	timer := time.NewTimer(0)
@@ -131,6 +135,9 @@ func (g *refGateway) run() {
 		if g.stopped {
 			g.mu.Unlock()
 			return
+		}
+		if time.Since(g.start) > refLongest {
+			panic(fmt.Sprintf("%s: the session of seed %d hangs and cannot be closed", g.t.Name(), g.faults.seed))
 		}
 		wait := time.Hour
 		if len(g.events) > 0 {

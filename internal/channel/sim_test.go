@@ -153,7 +153,7 @@ var simKinds = []simKind{
 func newSimulation(t *testing.T, seed uint64) *simulation {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	kind := simKinds[rng.IntN(len(simKinds))]
-	s := &simulation{t: t, rng: rng, kind: kind, conf: kind.conf, code: rng.IntN(256), pumps: 2, limit: 12 * time.Hour}
+	s := &simulation{t: t, rng: rng, kind: kind, conf: kind.conf, code: rng.IntN(256), pumps: 2, limit: 3 * time.Hour}
 	if rng.IntN(3) == 0 {
 		s.conf.notReady = time.Duration(rng.Int64N(int64(8 * time.Second)))
 	}
@@ -240,24 +240,9 @@ func (s *simulation) run() error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.t.Errorf("%s: it hangs: %v", s.kind.name, s)
 	}
-	s.close(&traffic)
+	client.Close()
+	traffic.Wait()
 	return err
-}
-
-// close ends the client. One that cannot be closed would never let the test end.
-func (s *simulation) close(traffic *sync.WaitGroup) {
-	closed := make(chan struct{})
-	go func() {
-		s.session.Close()
-		traffic.Wait()
-		close(closed)
-	}()
-	select {
-	case <-closed:
-	case <-time.After(time.Hour):
-		s.gateway.stop()
-		panic(fmt.Sprintf("%s: the session of seed %d hangs and cannot be closed", s.kind.name, s.faults.seed))
-	}
 }
 
 // write writes the input in pieces, the first ones of single bytes.
@@ -422,7 +407,7 @@ func (s *simStream) String() string {
 // TestSimulatedSessions: sessions over networks that lose, double, reorder and
 // cut deliver everything, in both directions.
 func TestSimulatedSessions(t *testing.T) {
-	simulated(t, simShare{1, 0.50}, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{1, 0.47}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		s.mild()
 		s.sizes(64<<10, 1<<20)

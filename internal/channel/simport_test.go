@@ -10,7 +10,7 @@ import (
 // session has ended, and more than its queue takes came before. All that came is there, or a
 // gap is named.
 func TestSimulatedPortReadLate(t *testing.T) {
-	simulated(t, simShare{0.02, 0.05}, func(t *testing.T, seed uint64) simCounts {
+	simulated(t, simShare{0.02, 0.03}, func(t *testing.T, seed uint64) simCounts {
 		s := newSimulation(t, seed)
 		for !s.kind.port {
 			seed += 1 << 32
