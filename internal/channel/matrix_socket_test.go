@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -188,46 +189,53 @@ func TestMatrixEveryBit(t *testing.T) {
 		step = 7 // every bit in the campaign
 	}
 	flips := 0
-	for i, frame := range frames {
-		for bit := 0; bit < 8*len(frame); bit += step {
-			flips++
-			exit := replayFlipped(t, frames, i, bit)
-			if exit != nil && *exit != 3 || bit >= 8*refHeader && exit != nil {
-				t.Fatalf("message %d, bit %d: exit code %d", i, bit, *exit)
+	synctest.Test(t, func(t *testing.T) { // where a client that blocks is found out
+		for i, frame := range frames {
+			for bit := 0; bit < 8*len(frame); bit += step {
+				flips++
+				exit := replayFlipped(t, frames, i, bit)
+				if exit != nil && *exit != 3 || bit >= 8*refHeader && exit != nil {
+					t.Fatalf("message %d, bit %d: exit code %d", i, bit, *exit)
+				}
 			}
 		}
-	}
+	})
 	t.Logf("%d flips", flips)
 }
 
-// replayFlipped has a session take the frames, one of them with a flipped bit,
-// and returns the exit code that it came to, if it did.
+// replayFlipped plays the frames to a session, one of them with a flipped bit,
+// closes it, and returns the exit code that it came to, if it did.
 func replayFlipped(t *testing.T, frames [][]byte, which, bit int) *int {
-	s := &Session{cfg: Config{SessionID: "s-1", ClientVersion: DefaultClientVersion, Stdout: new(recorder), Stderr: new(recorder)},
-		ready: make(chan struct{}), done: make(chan struct{})}
-	s.ctx, s.cancel = context.WithCancel(t.Context())
-	defer s.cancel()
-	s.stream = newStream(clientRole, clientWindow, clientBurst, s.deliver)
-	s.stream.hold()
-	s.watch = newWatchdog(func(wait) {})
-	defer s.watch.stop()
+	client, service := Pipe()
+	s, err := Connect(t.Context(), Config{SessionID: "s-1", Token: "token",
+		Dial: func(context.Context) (Transport, error) { return client, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, frame := range frames {
 		if i == which {
 			frame = append([]byte(nil), frame...)
 			frame[bit/8] ^= 0x80 >> (bit % 8)
 		}
-		if _, _, err := s.stream.receive(devNull{}, frame); err != nil {
-			return nil
-		}
+		service.WriteFrame(Frame{Data: frame})
 	}
-	return s.exit
+	closed := refMessage{kind: "channel_closed", created: 1, id: [16]byte{1}, payload: []byte(`{"SessionId":"s-1"}`)}
+	service.WriteFrame(Frame{Data: closed.encode()})
+	err = s.Wait(within(t, time.Minute))
+	if !isClosed(s.Done()) {
+		panic(fmt.Sprintf("message %d, bit %d: the session did not end", which, bit)) // nor would it close
+	}
+	service.Close()
+	var exit *ExitError
+	switch {
+	case err == nil:
+		return new(int)
+	case errors.As(err, &exit):
+		return &exit.Code
+	}
+	wantMissing(t, err)
+	return nil
 }
-
-type devNull struct{}
-
-func (devNull) ReadFrame() (Frame, error) { return Frame{}, errors.New("nothing") }
-func (devNull) WriteFrame(Frame) error    { return nil }
-func (devNull) Close() error              { return nil }
 
 // TestAnEarlyMessageThatWasRefusedIsDeliveredLater: it was acknowledged, so it
 // does not come again, and nothing else may come either.

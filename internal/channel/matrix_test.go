@@ -170,6 +170,11 @@ func runCell(t *testing.T, row *matrixRow, column rune, seed uint64) {
 	if limit == 0 {
 		limit = 20 * time.Minute
 	}
+	err = s.Wait(within(t, limit))
+	if !isClosed(s.Done()) {
+		panic(fmt.Sprintf("%s, -matrix.seed %d: the session did not end: in %c, %d of %d bytes of input, %d of %d of output",
+			t.Name(), seed, c.at(), c.took.Len(), len(c.input)+1, c.stdout.Len(), len(c.output))) // nor would it close
+	}
 	defer func() {
 		c.mu.Lock()
 		c.done = true
@@ -178,15 +183,20 @@ func runCell(t *testing.T, row *matrixRow, column rune, seed uint64) {
 		<-typed
 		c.g.stop()
 	}()
-	c.end(s.Wait(within(t, limit)))
+	c.end(err)
+}
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 // end judges the result.
 func (c *matrixCell) end(err error) {
-	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, new(*ExitMissingError)) && c.s != nil {
-		c.Errorf("the session did not end: in %c, %d of %d bytes of input, %d of %d of output", c.at(), c.took.Len(), len(c.input)+1, c.stdout.Len(), len(c.output))
-		return
-	}
 	if c.row.check != nil {
 		c.row.check(c, err)
 		return
