@@ -1,5 +1,7 @@
 package shell
 
+import "hash/fnv"
+
 // crcTable is that of the POSIX cksum utility: polynomial 0x04C11DB7, most
 // significant bit first, which hash/crc32 does not offer.
 var crcTable = func() (t [256]uint32) {
@@ -28,6 +30,13 @@ func cksum(b []byte) uint32 {
 		step(byte(n))
 	}
 	return ^c
+}
+
+// fnv1a is the checksum that sh can compute without a process.
+func fnv1a(b []byte) uint32 {
+	h := fnv.New32a()
+	h.Write(b)
+	return h.Sum32()
 }
 
 // fold adds the checksum of one more frame to that of the frames before it.

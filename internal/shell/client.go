@@ -17,7 +17,8 @@ type Options struct {
 	// whether it is still there, and how long its answer may take. 30 s when 0.
 	Silence time.Duration
 
-	binSh string // instead of /bin/sh, for tests
+	binSh       string        // instead of /bin/sh, for tests
+	streamAfter time.Duration // instead of the constant, for tests
 }
 
 // Info is what the target said when its step server started.
@@ -75,6 +76,9 @@ func New(in io.Writer, opts Options) *Client {
 	}
 	if opts.binSh == "" {
 		opts.binSh = "/bin/sh"
+	}
+	if opts.streamAfter <= 0 {
+		opts.streamAfter = streamAfter
 	}
 	if opts.Silence <= 0 {
 		opts.Silence = 30 * time.Second

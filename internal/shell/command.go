@@ -41,7 +41,7 @@ func WrapCommand(step Step) (command string, trailer *Trailer, err error) {
 	b.WriteString("z='\n'\n" + compact(frameSh, true))
 	patterns := markerPatterns(marker, "b")
 	fmt.Fprintf(&b, "N=%s n=1 M=%s m0=%s m1=%s m2=%s D=%s\n", nonce, marker, patterns[0], patterns[1], patterns[2], randomID(8))
-	fmt.Fprintf(&b, "[ $e = h ] && m0=%[1]s m1=%[1]s m2=%[1]s\n", markerPatterns(marker, "h")[0])
+	fmt.Fprintf(&b, "[ $e = h ] && m0=%[1]s m1=%[1]s m2=%[1]s\n", joinedBytes(marker, 16))
 	for _, text := range []struct {
 		name string
 		text []byte

@@ -7,7 +7,7 @@ cs=- I=
 W="echo '$n' \$\$ >'$d/p'$z$W"
 after() { echo "$1" >"$d/x"; } 2>/dev/null
 trap 'sig TERM' INT TERM HUP
-{ { step $c0 7>&4 2>/dev/null 4>&- | fr O o; } 4>&1 | fr E e; } &
+{ { step $c0 7>&4 2>/dev/null 4>&- | all O o; } 4>&1 | all E e; } &
 w=$!
 while :; do
 wait $w

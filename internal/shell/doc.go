@@ -58,6 +58,7 @@
 //	                         the sh server the characters typed
 //	X N [MARK…] WORD…        run them as step N with this shell
 //	K N SIGNAL               signal the step's process group
+//	s N                      send the output of step N while it runs, sh server
 //	p N                      ping
 //	Q                        end
 //
@@ -77,13 +78,13 @@
 //	                                   the step's end
 //	p N                                answer to a ping
 //
-// ENC is b for base64, z for compressed base64 (zlib or gzip), h for od -tx1.
-// SUM is r and the CRC-32 of the decoded bytes, or t and the cksum of the text
-// (its lines joined by newlines, and one at the end), or - where the target has
-// no cksum; that stream is never verified. LENGTH counts what SUM is of. The
-// totals' SUM is, over all frames, sum = sum*3 + frame's sum, modulo 2^32. A
-// stream is verified when every frame came in its place with its length and
-// checksum and the totals agree.
+// ENC is b for base64, z for compressed base64 (zlib or gzip), h for od -tx1, d for od -tu1. SUM is r and
+// the CRC-32 of the decoded bytes, or f and their 32-bit FNV-1a, or t and the
+// cksum of the text (its lines joined by newlines, and one at the end), or -
+// where the target has no cksum; that stream is never verified. LENGTH counts
+// what SUM is of. The totals' SUM is, over all frames, sum = sum*3 + frame's sum,
+// modulo 2^32. A stream is verified when every frame came in its place with its
+// length and checksum and the totals agree.
 //
 // # A step
 //
@@ -104,6 +105,15 @@
 // which hold no more than 64 KiB; the sh server writes a random mark into both
 // after the end, and the client cuts there.
 //
+// The sh server takes the output of a short step when it has ended, with one od
+// a stream, which the mark and blanks behind it let read a fixed count without
+// waiting. Its pipes are here-documents opened again for writing, so that no
+// process makes or removes them and none is shared with an earlier step. A step
+// that takes longer than 250 ms gets framers, dd and base64 for every 64 KiB:
+// the client asks for them, because sh has no clock. Where the shell makes no
+// such pipes (ksh93, mksh, zsh), or od is missing or reads ahead, every step
+// runs between framers.
+//
 // A step is cancelled by INT, TERM and KILL to its process group; when its
 // first process has ended, what is left of the group is killed. A process that
 // made its own session escapes that, and Escaped says so when it can be seen.
@@ -115,9 +125,10 @@
 // that left the group are known to the perl and python servers only (ksh93 and
 // yash tell the sh server the signal). The sh server adds a newline at the end
 // of a script, has only the first process signalled where there is no setsid,
-// and carries no state without awk. On Debian's dash a small step costs the
-// target 2 processes and about 5 ms of processor time with perl or python3, 18
-// processes and about 20 ms with sh (BenchmarkTarget).
+// and without awk carries state only from a sh that lists its exports in quotes
+// that any shell reads (dash, busybox ash). On Debian's dash a small step costs
+// the target 2 processes with perl or python3, 4 with sh: the step's shell, a
+// reader of the terminal and two od. TestMeasure has the figures.
 //
 // # A command-kind session
 //

@@ -4,11 +4,11 @@ have() { command -v "$1" >/dev/null 2>&1; }
 if have base64; then
 if [ "$(printf abc | base64 -w 800 2>/dev/null)" = YWJj ]; then enc() { base64 -w 800; }; else enc() { base64; }; fi
 dec() { base64 -d 2>/dev/null; }
-e=b bs=32768
+e=b bs=65536
 elif have openssl; then
 enc() { openssl base64; }
 dec() { openssl base64 -d; }
-e=b bs=32768
+e=b bs=65536
 else
 enc() { od -An -v -tx1; }
 e=h bs=4096
@@ -53,9 +53,10 @@ done
 return 1
 }
 
-# fr frames one stream, which ends at the mark: $1 and $2 are O o or E e.
+# fr frames one stream, which ends at the mark: $1 and $2 are O o or E e. q, T
+# and L say what of it was framed before.
 fr() {
-q=0 T=0 L=0 skip=0
+skip=0
 set -f
 while c=$(dd bs=$bs count=1 2>/dev/null | enc) && [ "$c" ]; do
 IFS=$z
@@ -94,6 +95,12 @@ set -- $a $b
 [ $last ] && break
 done
 printf '%s\n' "@$N T $n $1 $q $L $T" >&6
+}
+
+# all frames a stream from its beginning.
+all() {
+q=0 T=0 L=0
+fr "$@"
 }
 
 # step runs the step itself, then marks the end of both its streams: what a

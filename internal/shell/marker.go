@@ -3,7 +3,7 @@ package shell
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
@@ -11,14 +11,8 @@ import (
 // the framers of the sh server look for it without decoding.
 func markerPatterns(marker, enc string) []string {
 	if enc == "h" {
-		var b strings.Builder
-		for i, c := range []byte(marker) {
-			if i > 0 {
-				b.WriteByte('_')
-			}
-			b.WriteString(hex.EncodeToString([]byte{c}))
-		}
-		return []string{b.String(), b.String(), b.String()}
+		p := joinedBytes(marker, 16)
+		return []string{p, p, p}
 	}
 	patterns := make([]string, 3)
 	for i := range patterns {
@@ -26,6 +20,16 @@ func markerPatterns(marker, enc string) []string {
 		patterns[i] = base64.StdEncoding.EncodeToString([]byte(marker[i : i+n]))
 	}
 	return patterns
+}
+
+// joinedBytes is text as od has it, its words joined by underscores. A marker
+// has no byte below 16, so its hexadecimal words have two digits.
+func joinedBytes(text string, base int) string {
+	words := make([]string, len(text))
+	for i := range words {
+		words[i] = strconv.FormatInt(int64(text[i]), base)
+	}
+	return strings.Join(words, "_")
 }
 
 // markerPrefix returns how many bytes at the end of b begin the marker.

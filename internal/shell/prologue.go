@@ -93,14 +93,24 @@ var carryByEnviron = carrying{
 		environFD + ` && command echo _SSMRUN_END >/dev/fd/` + environFD,
 }
 
-// carryByFile has awk write a file of exports that any shell reads back.
-func carryByFile(dir, awk string, in, out int, step int64) carrying {
+// carryExports lists the environment without a process, in a shell that quotes
+// so that any shell can read it.
+const carryExports = `command echo unset PATH;export _ssmrun_p;export -p;command echo 'cd "$_ssmrun_p";unset _ssmrun_p'`
+
+// carryAwk lists the environment from any shell.
+func carryAwk(awk string) string {
+	return `_SSMRUN_PWD="$_ssmrun_p" ` + awk + ` '` + awkExports + `'`
+}
+
+// carryByFile has the command list write a file of exports that any shell reads
+// back.
+func carryByFile(dir, list string, in, out int, step int64) carrying {
 	c := carrying{setup: fmt.Sprintf("echo '%d' $$ >'%s/p'; ", step, dir)}
 	if in >= 0 {
 		// What is exported and not in the file was unset by an earlier step.
 		c.setup += fmt.Sprintf(". '%s/s%d'; ", dir, in)
 	}
-	c.save = fmt.Sprintf(`_SSMRUN_PWD="$_ssmrun_p" %s '%s' >|'%s/s%d' && command echo %d >|'%s/k'`, awk, awkExports, dir, out, step, dir)
+	c.save = fmt.Sprintf(`{ %s; } >|'%s/s%d' && command echo %d >|'%s/k'`, list, dir, out, step, dir)
 	return c
 }
 

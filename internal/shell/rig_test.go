@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,8 +30,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // between it and a Client.
 type rig struct {
 	*Client
-	tty *os.File
-	cmd *exec.Cmd
+	tty  *os.File
+	cmd  *exec.Cmd
+	wire atomic.Int64 // bytes that the session's output had
 }
 
 // habits are what the agent does to a session (session/shell/shell.go).
@@ -39,6 +41,7 @@ type habits struct {
 	first   time.Duration // before the first output is read
 	latency time.Duration // one way
 	exact   bool          // no UTF-8 handling
+	ascii   bool          // bytes that are not ASCII become question marks
 }
 
 // agent is the real agent's pace without its first second.
@@ -86,7 +89,7 @@ func newRig(t testing.TB, argv []string, h habits, opts Options, env ...string) 
 	go func() {
 		defer close(read)
 		time.Sleep(h.first)
-		copyAsAgent(out, tty, h)
+		copyAsAgent(io.MultiWriter(out, (*tally)(&r.wire)), tty, h)
 		r.Lost(io.EOF)
 	}()
 	t.Cleanup(func() {
@@ -118,6 +121,14 @@ func boot(t testing.TB, argv []string, h habits, opts Options, env ...string) *r
 	return r
 }
 
+// tally counts what is written to it.
+type tally atomic.Int64
+
+func (n *tally) Write(p []byte) (int, error) {
+	(*atomic.Int64)(n).Add(int64(len(p)))
+	return len(p), nil
+}
+
 // copyAsAgent reproduces processStdoutData: reads of 1,024 bytes, U+FFFD cut
 // to its first byte, up to three bytes of an unfinished character held back
 // for the next read and lost at the end.
@@ -147,6 +158,11 @@ func copyAsAgent(w io.Writer, tty *os.File, h habits) {
 				continue
 			}
 			out, b = append(out, b[:size]...), b[size:]
+		}
+		for i, c := range out {
+			if h.ascii && c >= utf8.RuneSelf {
+				out[i] = '?'
+			}
 		}
 		if _, err := w.Write(out); err != nil {
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,10 @@ const (
 	reapTime     = 10 * time.Second
 	totalsTime   = 5 * time.Second // for totals that come after the end
 )
+
+// streamAfter is when the sh server is told to send the output of a step that
+// is still running: that takes processes which a short step is spared.
+const streamAfter = 250 * time.Millisecond
 
 // Run runs one step and returns when it has ended, or when it is certain that
 // its end will not be seen. Its output goes to stdout and stderr (nil discards)
@@ -93,8 +98,8 @@ func (c *Client) send(ctx context.Context, s *server, r *run, step *Step) error 
 	if s.info.Server == "sh" && step.Stdin != nil && s.set["dir"] == "/dev/null/none" {
 		return errors.New("the target has no directory that the step server can write to, so it cannot pass stdin")
 	}
-	prologue, source, stdin := step.texts(c.carry(s, r))
 	t := &typist{c: c, s: s}
+	prologue, source, stdin := step.texts(c.carry(s, r, step))
 	if err := t.blob(ctx, "W", []byte(prologue)); err != nil {
 		return err
 	}
@@ -119,7 +124,7 @@ func (c *Client) send(ctx context.Context, s *server, r *run, step *Step) error 
 		if s.slot >= 0 {
 			carried = "c"
 		}
-		line += " " + marker + " " + strings.Join(markerPatterns(marker, s.set["enc"]), " ") + " " + carried
+		line += " " + marker + " " + joinedBytes(marker, 10) + " " + strings.Join(markerPatterns(marker, s.set["enc"]), " ") + " " + carried
 	}
 	t.line(line + " " + strings.Join(step.argv(), " "))
 	if err := t.flush(); err != nil {
@@ -141,12 +146,16 @@ func (s *Step) texts(carry carrying) (prologue string, source, stdin []byte) {
 // carries reports whether the step's shell saves its state.
 func (s *Step) carries() bool { return s.User == "" && s.program().posix }
 
-func (c *Client) carry(s *server, r *run) carrying {
+func (c *Client) carry(s *server, r *run, step *Step) carrying {
 	if s.info.Server != "sh" {
 		return carryByEnviron
 	}
 	n, _ := strconv.ParseInt(r.number, 10, 64)
-	return carryByFile(s.set["dir"], s.set["awk"], s.slot, 1-max(s.slot, 0), n)
+	list := carryAwk(s.set["awk"])
+	if s.set["carry"] == "1" && slices.Equal(step.argv(), []string{"sh"}) {
+		list = carryExports
+	}
+	return carryByFile(s.set["dir"], list, s.slot, 1-max(s.slot, 0), n)
 }
 
 // await waits for the end of a step that was sent.
@@ -155,6 +164,8 @@ func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Resu
 	if stop.grace <= 0 {
 		stop.grace = defaultGrace
 	}
+	stream := time.NewTimer(c.opts.streamAfter)
+	defer stream.Stop()
 	silence := time.NewTimer(c.opts.Silence)
 	defer silence.Stop()
 	next := time.NewTimer(time.Hour)
@@ -180,6 +191,12 @@ func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Resu
 		case <-r.alive:
 			asked = false
 			silence.Reset(c.opts.Silence)
+		case <-stream.C:
+			if s.set["pipe"] == "1" {
+				if err := c.typeLine(s, "s "+r.number); err != nil {
+					return c.lastWord(s, r, step, err)
+				}
+			}
 		case <-silence.C:
 			if asked && !r.writing() {
 				c.abandon(s)

@@ -2,34 +2,147 @@
 # frame.sh comes before it.
 # The main process reads the terminal between steps. During a step a reader
 # does, for pings and signals, and the main process waits in the foreground
-# for the pipeline that runs it: an asynchronous one would ignore interrupts.
+# for what runs it: an asynchronous one would ignore interrupts.
 trap : INT QUIT TSTP
 exec 3<&0 6>&1
 after() { :; }
 
+# Where a here-document is a pipe that can be opened again for writing, and od
+# reads no more than it is told to, a step gets its pipes without a process.
+pipe=
+set -- $(printf abcdef | { od -An -v -tu1 -N 3; od -An -v -tu1 -N 3; } 2>/dev/null)
+if [ "$*" = "97 98 99 100 101 102" ] && (
+exec 4<<EOP
+x
+EOP
+[ -p /proc/self/fd/4 ] && exec 4<>/proc/self/fd/4 && echo y >&4 && read -r o <&4 && read -r o <&4 && [ "$o" = y ]
+) 2>/dev/null; then
+pipe=1
+exec 7<<EOP
+x
+EOP
+read -r o <&7
+exec 7<>/proc/self/fd/7
+fi
+# The process's own id: $$ is the loader's.
+P=$$
+{ read -r P o </proc/self/stat; } 2>/dev/null
+
+# Whether this sh lists its exports as any shell can read them.
+carry=
+case $(A="a'b" sh -c 'export -p' 2>/dev/null) in
+*"export A='a'\"'\"'b'"*) carry=1;;
+esac
+
 # reader takes the terminal's lines while a step runs.
 reader() {
 trap '' HUP
+# A TERM from the loader is lost while this process still has the traps of the
+# main process; then that has gone already.
+kill -0 $P 2>/dev/null || exit
+# Framers read to the end when all that can write has gone, the main process too.
+[ "$pipe" ] && exec 4</proc/self/fd/4 5</proc/self/fd/5
 while IFS= read -r l; do
 case $l in
 "#$N K $n "*) sig "${l##* }" && echo "$n" >"$d/c";;
 "#$N p "*) say "p ${l##* }";;
+"#$N s $n") [ "$pipe" ] && read -r o <&7 && { stream & pipe=; };;
 esac
 done
 sig TERM
 sleep 1
 sig KILL
+sleep 1
+rm -rf "$d"
+kill -9 $P
 }
 
-run() {
-n=$1 M=$2 m0=$3 m1=$4 m2=$5 cs=$6 c0=$7
-shift 6
-if [ "$uw$us$ui" != "okokok" ]; then say "F $n upload"; return; fi
+# stream frames both streams while the step runs. It costs several processes,
+# so the client asks for it when a step takes long. There is one token, a line
+# in the pipe at 7: who has read it, this or the main process, frames. A framer
+# has no child of its own in the background: busybox ash drops a write that the
+# end of one interrupts.
+stream() {
+trap - HUP
+all O o <&4 &
+all E e <&5 &
+wait
+echo f >&7
+}
+
+# small frames a stream of a step that has ended, with one process: its mark
+# and the blanks behind it have filled the pipe up to the bytes that od takes.
+small() {
+a=$1 b=$2 q=1 L=1024 T=2166136261
+c=$(od -An -v -tu1 -N 1024)
+set -f
+IFS=" $z"
+set -- $c
+IFS=_
+y="_$*_"
+last=
+case $y in *"_${md}_"*) y=${y%%"_${md}_"*}_$md last=1;; esac
+set -- ${y#_}
+for v; do T=$(((T^v)*16777619&4294967295)); done
+printf '%s\n' "@$N $a $n 0 d $# f$T $*" >&6
+L=$#
+IFS=' '
+if [ $last ]; then say "T $n $a 1 $L $T"; else fr $a $b; fi
+}
+
+# quick runs the step in pipes of its own, which are new: what an earlier step
+# has left behind may still write to the old ones.
+quick() {
+exec 4<<EOO 5<<EOE
+x
+EOO
+x
+EOE
+read -r o <&4
+read -r o <&5
+exec 4<>/proc/self/fd/4 5<>/proc/self/fd/5
+echo >&7
 reader <&3 &
 R=$!
 say "B $n 0"
-{ { step "$@" 7>&4 2>/dev/null 4>&- | fr O o; } 4>&1 | fr E e; }
+i=/dev/null
+[ "$I" ] && i=$d/i
+[ $cs = c ] && set -- env -i "PATH=$PATH" "$@"
+{
+(exec $ses "$@" -c '. /dev/fd/9' "$c0" <"$i" >&4 2>&5 3<&- 4>&- 5>&- 6>&- 7>&-) 8<<EOS 9<<EOW
+$S
+EOS
+$W
+EOW
+x=$?
+} 2>/dev/null
+say "Y $n $x"
+printf '%s%1024s' "$M$M" '' >&4
+printf '%s%1024s' "$M$M" '' >&5
+read -r o <&7
 { kill -9 $R; wait $R; } 2>/dev/null
+if [ -z "$o" ]; then
+small O o <&4
+small E e <&5
+fi
+exec 4<&- 5<&-
+}
+
+# piped runs the step between framers, where the shell cannot make a pipe.
+piped() {
+reader <&3 &
+R=$!
+say "B $n 0"
+{ { step "$@" 7>&4 2>/dev/null 4>&- | all O o; } 4>&1 | all E e; }
+{ kill -9 $R; wait $R; } 2>/dev/null
+}
+
+run() {
+n=$1 M=$2 md=$3 m0=$4 m1=$5 m2=$6 cs=$7
+shift 7
+c0=$1
+if [ "$uw$us$ui" != "okokok" ]; then say "F $n upload"; return; fi
+if [ "$pipe" ]; then quick "$@"; else piped "$@"; fi
 s=0 C=0 G=0
 { read -r k <"$d/c"; } 2>/dev/null && [ "$k" = "$n" ] && C=1
 if [ $C = 1 ]; then
@@ -41,11 +154,27 @@ uw= us= ui=
 say "X $n - 0 $s 0 $C $G 0"
 }
 
-# more decodes what has come of a text, a few thousand characters at a time.
+# more decodes what has come of a text, at most as much at a time as the
+# smallest pipe holds.
 more() {
-text "$b1" || bad=1
+if [ "$loop" ]; then loop "$b1"; else text "$b1" || bad=1; fi
 b2=$b2$o b1=
 }
+
+# loop does what text does without a process: through the pipe at 7, which is
+# empty between steps.
+loop() {
+printf '%b\n%s\n' "$1" "@$N" >&7
+o=
+while IFS= read -r c <&7 && [ "$c" != "@$N" ]; do o=$o$c$z; done
+o=${o%"$z"}
+}
+loop=
+if [ "$pipe" ]; then
+loop 'a\n \0001\\b\0201\0210\0377\n\nb \n'
+c=$o
+text 'a\n \0001\\b\0201\0210\0377\n\nb \n' && [ "$c" = "$o" ] && loop=1
+fi
 
 # A shell that cannot hold any byte in a variable would change scripts.
 text 'a\0377b'
@@ -63,7 +192,7 @@ place "${l##* }"
 trap 'rm -rf "$d"' EXIT
 # The session has gone: so must the step, before its process id is removed.
 trap 'sig TERM; sleep 1; sig KILL; exit 1' HUP TERM
-say "R v=1 server=sh pid=$$ enc=$e dir=$d awk=$cat setsid=$ses cksum=$ck"
+say "R v=1 server=sh pid=$P enc=$e dir=$d awk=$cat setsid=$ses cksum=$ck pipe=$pipe carry=$carry"
 esac
 continue
 fi
@@ -76,7 +205,7 @@ il=$((il+${#l}))
 case $u in
 I) printf %b "$l" >&5;;
 *) b1=$b1$l
-[ ${#b1} -gt 4000 ] && more
+[ ${#b1} -gt 3000 ] && more
 esac;;
 "#$N P "*)
 u=${l##* } b1= b2= il=0 bad=

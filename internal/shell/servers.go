@@ -35,9 +35,12 @@ func loaderCommand(sh, id string) string {
 }
 
 // The bootstraps read a server's text, lines that begin with "#:" up to "#E",
-// through the terminal, so that it is in no argument list.
+// through the terminal, so that it is in no argument list. A sh server that was
+// killed may leave a reader of the terminal behind in the loader's process
+// group: TERM ends it, and an interactive shell ignores that.
 const (
-	bootSh   = `(z=$(printf "\n.");z=${z%.};s=;while IFS= read -r l;do case $l in "#E")break;;"#:"*)s=$s${l#??}$z;;esac;done;eval "$s")`
+	bootSh = `(z=$(printf "\n.");z=${z%.};s=;while IFS= read -r l;do case $l in "#E")break;;"#:"*)s=$s${l#??}$z;;esac;done;eval "$s");y=$?;` +
+		`[ $y -gt 128 ]&&{ trap : TERM;kill -TERM 0;trap - TERM;} 2>/dev/null;(exit $y)`
 	bootPerl = `perl -e '$b=$c="";while(1){while($b!~/\n/){sysread(STDIN,$b,4096,length$b)or exit 9}` +
 		`$b=~s/^(.*)\n//;$l=$1;last if$l eq"#E";$c.="$1\n"if$l=~/^#:(.*)/}eval$c;die$@if$@'`
 	bootPy = `python3 -c 'import os;exec("b=b\"\"\nwhile b\"\\n#E\\n\" not in b:\n r=os.read(0,4096)\n r or os._exit(9)\n b+=r");` +

@@ -108,8 +108,26 @@ func TestStepIsLostWithItsSessionAndEndsWithIt(t *testing.T) {
 					t.Fatalf("process %d of the step is still there", pid)
 				}
 			}
+			for deadline := time.Now().Add(15 * time.Second); len(inSession(r.cmd.Process.Pid)) > 0; time.Sleep(20 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("processes %v of the session are still there", inSession(r.cmd.Process.Pid))
+				}
+			}
 		})
 	}
+}
+
+// inSession lists the processes of a session but its first, which the test reaps.
+func inSession(sid int) (pids []string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, f := range files {
+		b, _ := os.ReadFile(f)
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(fields) > 3 && fields[3] == strconv.Itoa(sid) && fields[0] != "Z" && filepath.Base(filepath.Dir(f)) != fields[3] {
+			pids = append(pids, filepath.Base(filepath.Dir(f)))
+		}
+	}
+	return pids
 }
 
 func zombie(pid int) bool {

@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // maxChecksum is what 32 bits have in decimal, with the kind in front, and room.
@@ -171,13 +172,13 @@ func (s *stream) result() Stream {
 
 // decodeFrame checks a frame's payload and returns its bytes and the checksum
 // that the server sent. A checksum is of the decoded bytes (r, CRC-32 in
-// hexadecimal) or of the text as sent (t, cksum in decimal); - is none.
+// hexadecimal; f, FNV-1a) or of the text as sent (t, cksum in decimal); - is none.
 func decodeFrame(text []byte, enc string, length int64, check string) (data []byte, sum uint32, err error) {
 	kind, sum, err := parseChecksum(check)
 	if err != nil {
 		return nil, 0, err
 	}
-	if kind != 'r' && int64(len(text)) != length {
+	if (kind == 't' || kind == '-') && int64(len(text)) != length {
 		return nil, sum, fmt.Errorf("%d characters came of %d", len(text), length)
 	}
 	if kind == 't' && cksum(append(text, '\n')) != sum {
@@ -186,11 +187,11 @@ func decodeFrame(text []byte, enc string, length int64, check string) (data []by
 	if data, err = decodePayload(text, enc); err != nil {
 		return nil, sum, err
 	}
-	if kind == 'r' {
+	if kind != 't' && kind != '-' {
 		if int64(len(data)) != length {
 			return nil, sum, fmt.Errorf("%d bytes came of %d", len(data), length)
 		}
-		if crc32.ChecksumIEEE(data) != sum {
+		if kind == 'r' && crc32.ChecksumIEEE(data) != sum || kind == 'f' && fnv1a(data) != sum {
 			return nil, sum, errors.New("checksum is wrong")
 		}
 	}
@@ -209,14 +210,14 @@ func parseChecksum(check string) (kind byte, sum uint32, err error) {
 		return 0, 0, fmt.Errorf("checksum %.40q is too long", check)
 	}
 	n, err := strconv.ParseUint(check[1:], base, 32)
-	if err != nil || check[0] != 'r' && check[0] != 't' {
+	if err != nil || strings.IndexByte("rtf", check[0]) < 0 {
 		return 0, 0, fmt.Errorf("checksum %q cannot be read", check)
 	}
 	return check[0], uint32(n), nil
 }
 
 // decodePayload undoes an encoding: b is base64, z compressed base64, h the
-// output of od -tx1.
+// output of od -tx1, d that of od -tu1 with its words joined by underscores.
 func decodePayload(text []byte, enc string) ([]byte, error) {
 	switch enc {
 	case "h":
@@ -228,6 +229,8 @@ func decodePayload(text []byte, enc string) ([]byte, error) {
 		}
 		n, err := hex.Decode(flat, flat)
 		return flat[:n], err
+	case "d":
+		return decodeDecimal(text)
 	case "b", "z":
 		// The decoder skips newlines, so the lines need not be joined.
 		data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
@@ -238,6 +241,18 @@ func decodePayload(text []byte, enc string) ([]byte, error) {
 		return inflate(data[:n])
 	}
 	return nil, fmt.Errorf("unknown encoding %q", enc)
+}
+
+func decodeDecimal(text []byte) ([]byte, error) {
+	var data []byte
+	for word := range bytes.SplitSeq(text, []byte("_")) {
+		n, err := strconv.ParseUint(string(word), 10, 8)
+		if err != nil {
+			return nil, fmt.Errorf("byte %.8q is not a number", word)
+		}
+		data = append(data, byte(n))
+	}
+	return data, nil
 }
 
 // inflate expands gzip or zlib, never to more than maxFrame.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,6 +74,35 @@ func TestAnyDamageToAStreamIsSeen(t *testing.T) {
 		}
 		if _, res, ok := received(damaged, ""); ok && res.Stdout.Verified {
 			t.Fatalf("damage was not seen:\n%s", strings.Join(damaged, "\n"))
+		}
+	})
+}
+
+// The sh server sums the bytes of a short step itself.
+func TestDamageToASmallFrameIsSeen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := []byte(rapid.StringN(1, 60, -1).Draw(t, "data"))
+		frame := func(b []byte) []string {
+			words := make([]string, len(b))
+			for i, c := range b {
+				words[i] = strconv.Itoa(int(c))
+			}
+			sum := fnv1a(data)
+			return []string{fmt.Sprintf("O 1 0 d %d f%d %s", len(data), sum, strings.Join(words, "_")),
+				fmt.Sprintf("T 1 O 1 %d %d", len(data), sum), "T 1 E 0 0 0", "X 1 0 0 1 5 0 0 0"}
+		}
+		if out, res, ok := received(frame(data), ""); !ok || out != string(data) || !res.Stdout.Verified {
+			t.Fatalf("undamaged: %q %+v", out, res)
+		}
+		damaged := bytes.Clone(data)
+		i := rapid.IntRange(0, len(data)-1).Draw(t, "at")
+		if rapid.Bool().Draw(t, "cut") {
+			damaged = append(damaged[:i], damaged[i+1:]...)
+		} else {
+			damaged[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "flip"))
+		}
+		if _, res, ok := received(frame(damaged), ""); ok && res.Stdout.Verified {
+			t.Fatalf("damage was not seen: %q for %q", damaged, data)
 		}
 	})
 }
