@@ -62,6 +62,8 @@ type server struct {
 	nonce  string            // typed through the terminal, never in an argument or variable there
 	set    map[string]string // what its ready line said
 	slot   int               // which of the two state files the last step has saved, sh only; -1 none
+	eight  bool              // the session has passed every byte, so output may be denser than base64
+	told   bool              // the server knows
 	sent   int64             // data lines typed since it started
 	gone   chan struct{}     // closed when it ended
 	acked  int64             // data lines that it has read; under Client.mu
@@ -185,6 +187,10 @@ func (c *Client) message(s *server, r *run, boot *bootWait, m message) {
 		if boot != nil {
 			s.set = m.settings()
 			boot.answer(bootReady)
+		}
+	case "8":
+		if data, err := decodeRaw(bytes.TrimSuffix(m.rest, []byte(rawTail))); err == nil && bytes.HasSuffix(m.rest, []byte(rawTail)) {
+			s.eight = bytes.Equal(data, everyByte())
 		}
 	case "A":
 		if n, ok := m.number(); ok {

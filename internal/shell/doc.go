@@ -22,7 +22,9 @@
 // and carries less than 1 MB/s. A terminal echoes, adds carriage returns, cuts
 // lines of over 4,095 bytes and holds about 20 KB of unread input, beyond
 // which the agent stops altogether. So everything is printable ASCII, typed in
-// lines of at most 900 characters; output is compressed when that pays; and a
+// lines of at most 900 characters; output is compressed when that pays, and
+// where the session has shown that it passes bytes, sent in an encoding that is
+// denser than base64 (raw.go); and a
 // large script or input is typed only so far ahead as the server has
 // acknowledged. Every line of output is one write: a terminal does not mix
 // those of two processes.
@@ -59,6 +61,7 @@
 //	X N [MARK…] WORD…        run them as step N with this shell
 //	K N SIGNAL               signal the step's process group
 //	s N                      send the output of step N while it runs, sh server
+//	8                        frames may be raw: every byte has passed
 //	p N                      ping
 //	Q                        end
 //
@@ -66,6 +69,7 @@
 //
 // Each begins with "@NONCE ".
 //
+//	8 DATA                             every byte, raw, before R
 //	R KEY=VALUE…                       ready
 //	A LINES                            that many data lines have been read
 //	B N PID                            step N has begun
@@ -78,7 +82,8 @@
 //	                                   the step's end
 //	p N                                answer to a ping
 //
-// ENC is b for base64, z for compressed base64 (zlib or gzip), h for od -tx1, d for od -tu1. SUM is r and
+// ENC is b for base64, z for compressed base64 (zlib or gzip), q for raw bytes
+// with escapes, y for compressed q, h for od -tx1, d for od -tu1. SUM is r and
 // the CRC-32 of the decoded bytes, or f and their 32-bit FNV-1a, or t and the
 // cksum of the text (its lines joined by newlines, and one at the end), or -
 // where the target has no cksum; that stream is never verified. LENGTH counts

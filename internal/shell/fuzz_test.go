@@ -14,11 +14,17 @@ import (
 // bytes, in a buffer that grows by quarters, and the decoder's window.
 const inflateCost = 6*maxFrame + 64<<10
 
+// compressed counts what may be the heads of compressed frames.
+func compressed(said []byte) int {
+	return bytes.Count(said, []byte(" z ")) + bytes.Count(said, []byte(" y "))
+}
+
 // hostileLines adds what a target might say.
 func hostileLines(f *testing.F, tag string, add func(string)) {
 	for _, lines := range []string{
 		"O 1 0 b 3 r352441c2 YWJj\nT 1 O 1 3 352441c2\nT 1 E 0 0 0\nX 1 0 - 1 1 1 1 1\n",
 		"o 1 YWJj\r\nT 1 O 1 3 4\nE 1 0 z 9 t1 H4sI\nR a=b\nY 1 3\nX 1 - 1 1 1 1 1 1\nT 1 O -1 -1 -1\n",
+		"8 a=@ 8=8\nO 1 0 q 3 r352441c2 abc\nO 1 1 d 3 f440920331 97_98_99\nE 1 0 d 2 f1 49_500\nO 1 2 y 3 r0 =\n",
 		"B 1 77\nF 1 no\np 1\nA 3\nX 1\nX 1 0\n",
 		"R" + strings.Repeat(" a", 8<<10) + "\n",
 		"O 1 0 h 99999999999999999999 r0 00\nO 1 0 q 1 - x\nO 1 -1 b -1 r\n",
@@ -52,7 +58,7 @@ func FuzzClient(f *testing.F) {
 		var ends [2]ending
 		var texts [2]string
 		for i, pieces := range [][][]byte{{said}, {said[:at], said[at:]}} {
-			bounds.Check(t, 64<<10+bounds.Wire(len(said))+inflateCost*bytes.Count(said, []byte(" z ")), func() {
+			bounds.Check(t, 64<<10+bounds.Wire(len(said))+inflateCost*compressed(said), func() {
 				var stdout bytes.Buffer
 				c, r := clientOf(&stdout)
 				for _, piece := range pieces {
@@ -87,7 +93,7 @@ func FuzzTrailer(f *testing.F) {
 	}
 	hostileLines(f, "@00 ", func(text string) { f.Add([]byte(text)) })
 	f.Fuzz(func(t *testing.T, said []byte) {
-		bounds.Check(t, 128<<10+bounds.Wire(2*len(said))+inflateCost*bytes.Count(said, []byte(" z ")), func() {
+		bounds.Check(t, 128<<10+bounds.Wire(2*len(said))+inflateCost*compressed(said), func() {
 			var stdout bytes.Buffer
 			one := &Trailer{tag: []byte("@00 ")}
 			one.run.number = trailer.run.number
@@ -116,6 +122,9 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add([]byte("YWJj"), "b", int64(3), "r352441c2")
 	f.Add([]byte(" 61 62\n 63"), "h", int64(3), "r352441c2")
 	f.Add([]byte("eJxLTEoGAAJNASc="), "z", int64(3), "r352441c2")
+	f.Add([]byte("abc"), "q", int64(3), "r352441c2")
+	f.Add([]byte("x\x9cKLJ\x06=@\x02M\x01'"), "y", int64(3), "r352441c2")
+	f.Add([]byte("97_98_99"), "d", int64(3), "f440920331")
 	f.Add([]byte("YWJj"), "b", int64(4), "t1")
 	f.Add([]byte("YWJj"), "b", int64(3), "-")
 	f.Add([]byte("YWJj"), "b", int64(3), "x"+strings.Repeat("\x0f", 8<<10))
@@ -124,7 +133,7 @@ func FuzzDecodeFrame(f *testing.F) {
 			return // stream.frame refuses it
 		}
 		limit := bounds.Wire(len(text) + len(enc) + 2*len(check)) // errors quote them
-		if enc == "z" {
+		if enc == "z" || enc == "y" {
 			limit += inflateCost
 		}
 		var data []byte
@@ -133,7 +142,7 @@ func FuzzDecodeFrame(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(data) > maxFrame && enc == "z" {
+		if len(data) > maxFrame && (enc == "z" || enc == "y") {
 			t.Fatalf("expanded to %d bytes", len(data))
 		}
 		if check[0] == 'r' && int64(len(data)) != length {

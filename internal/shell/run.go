@@ -99,6 +99,10 @@ func (c *Client) send(ctx context.Context, s *server, r *run, step *Step) error 
 		return errors.New("the target has no directory that the step server can write to, so it cannot pass stdin")
 	}
 	t := &typist{c: c, s: s}
+	if s.eight && !s.told {
+		t.line("8")
+		s.told = true
+	}
 	prologue, source, stdin := step.texts(c.carry(s, r, step))
 	if err := t.blob(ctx, "W", []byte(prologue)); err != nil {
 		return err

@@ -3,6 +3,7 @@
 # its comments and indentation, and starts with what the bootstrap has read
 # beyond it in $b. Modules outside of perl's smallest installation are optional.
 use POSIX ();
+binmode $_ for \*STDIN, \*STDOUT;
 my $in = $b;
 my ($N, %up, $up, $acks, $r, @late, $bye);
 my $gz = eval { require Compress::Raw::Zlib; 1 };
@@ -44,6 +45,12 @@ $s =~ tr#A-Za-z0-9+/# -_#;
 return unpack 'u', join '', map { chr(32 + int(length($_) * 3 / 4)) . $_ . "\n" } $s =~ /(.{1,60})/gs;
 }
 
+# raw is the encoding for a session that passes bytes: only those are escaped
+# that a terminal, the agent or a line of the wire would change.
+my %raw = map { (chr $_, '=' . chr($_ ^ 64)) } 0, 9, 10, 13, 17, 19, 27, 61, 239;
+sub raw { my $p = $_[0]; $p =~ s/([\x00\t\n\r\x11\x13\x1b=\xef])/$raw{$1}/g; $p }
+my $eight = 0;
+
 # quit ends the server and, when the session has ended, the step with it.
 sub quit {
 if ($r) {
@@ -83,11 +90,13 @@ else { $s->{skip} = 8 }
 }
 }
 my $c = crc($d);
-$p = enc($p);
+my $last = 4000;
+if ($eight && length($p) >= 512) { $e = $e eq 'z' ? 'y' : 'q'; $p = raw($p); $last = 0 }
+else { $p = enc($p) }
 my $lc = lc $s->{ty};
 my $m = '';
 my $o = 0;
-for (; length($p) - $o > 4000; $o += 4000) { $m .= "\@$N $lc $r->{n} " . substr($p, $o, 4000) . "\n" }
+for (; length($p) - $o > $last; $o += 4000) { $m .= "\@$N $lc $r->{n} " . substr($p, $o, 4000) . "\n" }
 out($m . "\@$N $s->{ty} $r->{n} $s->{seq} $e " . length($d) . sprintf(' r%08x ', $c) . substr($p, $o) . "\n");
 $s->{seq}++;
 $s->{len} += length $d;
@@ -219,6 +228,7 @@ elsif ($v eq 'E') { my $u = $up{$a[0]}; $u->{ok} = length($u->{d}) == $a[1] && c
 elsif ($v eq 'X') { $r ? say1("F $a[0] busy") : start(@a) }
 elsif ($v eq 'K') { if ($r && $r->{n} == $a[0]) { $r->{k} = 1; kill $a[1], -$r->{pid} } }
 elsif ($v eq 'p') { say1("p $a[0]") }
+elsif ($v eq '8') { $eight = 1 }
 elsif ($v eq 'Q') { quit(0) }
 }
 
@@ -229,6 +239,7 @@ $l =~ s/\r+\z//;
 if (!defined $N) {
 next unless $l =~ /\A#N (\w+)/;
 $N = $1;
+say1('8 ' . raw(join '', map { chr } 0 .. 255) . ' 8=8');
 say1("R v=1 server=perl pid=$$ zlib=" . ($gz ? 1 : 0));
 }
 elsif ($l =~ s/\A#$N //) { command($l) }

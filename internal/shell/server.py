@@ -47,6 +47,13 @@ def out(m):
   except OSError:
    quit(1)
   if bye: quit(1)
+# The encoding for a session that passes bytes: only those are escaped that a
+# terminal, the agent or a line of the wire would change.
+RAW=[(bytes([c]),b'='+bytes([c^64])) for c in (61,0,9,10,13,17,19,27,239)]
+eight=0
+def raw(p):
+ for a,b in RAW: p=p.replace(a,b)
+ return p
 def say(s): out(('@%s %s\n'%(N,s)).encode())
 class Stream:
  def __init__(s,ty,fd):
@@ -83,13 +90,16 @@ class Stream:
     if len(q)<.9*len(d): e,p='z',q
     else: s.skip=8
   c=binascii.crc32(d)&0xffffffff
-  p=base64.b64encode(p).decode()
+  last=4000
+  if eight and len(p)>=512: last,e,p=0,'y' if e=='z' else 'q',raw(p)
+  else: p=base64.b64encode(p)
   m,o=[],0
-  while len(p)-o>4000:
-   m.append('@%s %s %s %s\n'%(N,s.ty.lower(),r['n'],p[o:o+4000]))
+  h=('@%s %s %s '%(N,s.ty.lower(),r['n'])).encode()
+  while len(p)-o>last:
+   m.append(h+p[o:o+4000]+b'\n')
    o+=4000
-  m.append('@%s %s %s %d %s %d r%08x %s\n'%(N,s.ty,r['n'],s.seq,e,len(d),c,p[o:]))
-  out(''.join(m).encode())
+  m.append(('@%s %s %s %d %s %d r%08x '%(N,s.ty,r['n'],s.seq,e,len(d),c)).encode()+p[o:]+b'\n')
+  out(b''.join(m))
   s.seq+=1
   s.len+=len(d)
   s.sum=(s.sum*3+c)&0xffffffff
@@ -197,7 +207,7 @@ def finish(st):
  r=None
  say(m)
 def command(l):
- global up,cur,acks
+ global up,cur,acks,eight
  a=l.split(' ')
  v=a.pop(0)
  if v=='D':
@@ -220,6 +230,7 @@ def command(l):
   if r and r['n']==a[0]:
    r['k']=1
    kill(getattr(signal,'SIG'+a[1]),-r['pid'])
+ elif v=='8': eight=1
  elif v=='p': say('p '+a[0])
  elif v=='Q': quit(0)
 def input():
@@ -230,6 +241,7 @@ def input():
   if N is None:
    if not l.startswith('#N '): continue
    N=l.split(' ')[1]
+   out(('@%s 8 '%N).encode()+raw(bytes(range(256)))+b' 8=8\n')
    say('R v=1 server=python3 pid=%d zlib=%d'%(os.getpid(),1 if zlib else 0))
   elif l.startswith('#%s '%N): command(l[len(N)+2:])
 input()

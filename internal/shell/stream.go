@@ -217,7 +217,7 @@ func parseChecksum(check string) (kind byte, sum uint32, err error) {
 }
 
 // decodePayload undoes an encoding: b is base64, z compressed base64, h the
-// output of od -tx1, d that of od -tu1 with its words joined by underscores.
+// output of od -tx1, q raw bytes with escapes, y compressed q, d that of od -tu1 with its words joined by underscores.
 func decodePayload(text []byte, enc string) ([]byte, error) {
 	switch enc {
 	case "h":
@@ -229,6 +229,12 @@ func decodePayload(text []byte, enc string) ([]byte, error) {
 		}
 		n, err := hex.Decode(flat, flat)
 		return flat[:n], err
+	case "q", "y":
+		data, err := decodeRaw(text)
+		if err != nil || enc == "q" {
+			return data, err
+		}
+		return inflate(data)
 	case "d":
 		return decodeDecimal(text)
 	case "b", "z":
