@@ -16,6 +16,9 @@ import (
 // The agent itself holds the first output back for 1 s.
 const stageZeroAgain = 5 * time.Second
 
+// loaderAgain is how long the loader has to say that it is still there.
+const loaderAgain = 2500 * time.Millisecond
+
 // rebootTimeout bounds the boot that Run does when the server has ended.
 const rebootTimeout = 15 * time.Second
 
@@ -80,11 +83,7 @@ func (c *Client) up(ctx context.Context) (*server, error) {
 		c.mu.Unlock()
 	}()
 	if loaded {
-		// The loader outlived its server; ask whether it really did.
-		ask, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := c.typeAndWait(ask, boot, "#R\n", bootLoader)
-		cancel()
-		loaded = err == nil
+		loaded = c.askLoader(ctx, boot)
 	}
 	if !loaded {
 		if err := c.stageZero(ctx, boot); err != nil {
@@ -92,6 +91,21 @@ func (c *Client) up(ctx context.Context) (*server, error) {
 		}
 	}
 	return c.stageOne(ctx, boot)
+}
+
+// askLoader reports whether the loader has outlived its server. A reader of the
+// sh server that is about to die of its signal may still take one byte, so the
+// first is one that does not matter, and the question is asked twice.
+func (c *Client) askLoader(ctx context.Context, boot *bootWait) bool {
+	for range 2 {
+		ask, cancel := context.WithTimeout(ctx, loaderAgain)
+		err := c.typeAndWait(ask, boot, "\n#R\n", bootLoader)
+		cancel()
+		if err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // stageZero starts the loader.

@@ -206,6 +206,26 @@ func TestRebootsInPlaceWhenTheServerDiesBetweenSteps(t *testing.T) {
 	}
 }
 
+// The sh server's reader of the terminal must not outlive it: it would take the
+// lines that are the loader's.
+func TestRebootsInPlaceAfterEveryKill(t *testing.T) {
+	for _, server := range servers {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			r := boot(t, []string{"bash", "--norc"}, agent, Options{Servers: []string{server}})
+			for range 4 {
+				var lost *LostError
+				if _, err := r.Run(t.Context(), sh("kill -9 $PPID; sleep 0.1"), nil, nil); !errors.As(err, &lost) {
+					t.Fatalf("got %v, want a LostError", err)
+				}
+				if out, _, _ := r.run(t, sh("echo again")); out != "again\n" {
+					t.Fatalf("got %q", out)
+				}
+			}
+		})
+	}
+}
+
 func TestQuitEndsTheShell(t *testing.T) {
 	t.Parallel()
 	r := boot(t, []string{"bash", "--norc"}, agent, Options{})
