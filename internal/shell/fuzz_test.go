@@ -128,6 +128,7 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add([]byte("YWJj"), "b", int64(4), "t1")
 	f.Add([]byte("YWJj"), "b", int64(3), "-")
 	f.Add([]byte("YWJj"), "b", int64(3), "x"+strings.Repeat("\x0f", 8<<10))
+	f.Add([]byte("YWJj"), strings.Repeat("\xff", 8<<10), int64(3), "r352441c2")
 	f.Fuzz(func(t *testing.T, text []byte, enc string, length int64, check string) {
 		if check == "" {
 			return // stream.frame refuses it

@@ -246,7 +246,7 @@ func decodePayload(text []byte, enc string) ([]byte, error) {
 		}
 		return inflate(data[:n])
 	}
-	return nil, fmt.Errorf("unknown encoding %q", enc)
+	return nil, fmt.Errorf("unknown encoding %.16q", enc)
 }
 
 func decodeDecimal(text []byte) ([]byte, error) {
