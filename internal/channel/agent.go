@@ -31,6 +31,7 @@ type Agent struct {
 	// The receiver's own, guarded by serving.
 	opener *opener // nil: nothing is encrypted
 	proof  []byte  // what the client must send back, encrypted; nil: nothing is due
+	agreed bool    // the handshake's completion is due
 
 	mu        sync.Mutex // protects what follows
 	transport Transport  // of the newest Attach
@@ -169,7 +170,12 @@ func (a *Agent) serve(t Transport) error {
 		if frame.Text {
 			return errTextFrame
 		}
-		if _, _, err := a.stream.receive(t, frame.Data); err != nil {
+		_, _, err = a.stream.receive(t, frame.Data)
+		if a.agreed {
+			a.agreed = false
+			err = errors.Join(a.completeHandshake(), err)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -181,7 +187,7 @@ func (a *Agent) deliver(payloadType PayloadType, payload []byte) error {
 	complete := a.complete
 	a.mu.Unlock()
 	switch {
-	case payloadType == PayloadHandshakeResponse && !complete && a.proof == nil:
+	case payloadType == PayloadHandshakeResponse && !complete && !a.agreed && a.proof == nil:
 		return a.handshakeResponse(payload)
 	case payloadType == PayloadEncChallengeResponse && !complete && a.proof != nil:
 		return a.challengeResponse(payload)

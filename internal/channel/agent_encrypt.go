@@ -82,8 +82,8 @@ func (a *Agent) challengeResponse(payload []byte) error {
 	if err != nil || !bytes.Equal(plain, a.proof) {
 		return nil
 	}
-	a.proof = nil
-	return a.completeHandshake()
+	a.proof, a.agreed = nil, true
+	return nil
 }
 
 // sealedInput decrypts input. Its nonce is spent when the input was taken: what

@@ -67,10 +67,16 @@ func (a *Agent) handshakeResponse(payload []byte) error {
 	if a.cfg.Encryption != nil {
 		return a.takeKey(response.ProcessedClientActions)
 	}
-	return a.completeHandshake()
+	a.agreed = true
+	return nil
 }
 
-// completeHandshake lets data flow.
+// completeHandshake lets data flow. It comes behind the acknowledgement of the
+// client's last answer: that is the order of most recorded sessions (V
+// d-portforward-http, g-kms-nonint-separate), and AWS's plugin needs it. While
+// the plugin prepares to multiplex, which the completion starts, any message
+// stops its reader for good (session-manager-plugin,
+// session/portsession/muxportforwarding.go, IsStreamNotSet).
 func (a *Agent) completeHandshake() error {
 	a.mu.Lock()
 	if a.timer != nil {

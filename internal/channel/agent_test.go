@@ -278,3 +278,40 @@ func TestInputBeforeTheHandshakeIsAcknowledgedAndThrownAway(t *testing.T) {
 		a.Terminate("")
 	})
 }
+
+func TestTheHandshakeIsCompletedBehindTheAcknowledgementOfTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAgent(AgentConfig{SessionID: "s-1", Handshake: true, SessionType: Port})
+		client, service := Pipe()
+		left := make(chan error)
+		go func() { left <- a.Attach(t.Context(), service, nil) }()
+		client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+		answer := `{"ClientVersion":"1.2.0","ProcessedClientActions":[{"ActionType":"SessionType","ActionStatus":1}]}`
+		client.WriteFrame(Frame{Data: AppendMessage(nil, &Message{Type: TypeInput, CreatedDate: 1,
+			PayloadType: PayloadHandshakeResponse, Payload: []byte(answer)})})
+		acknowledged := false
+		for {
+			frame, err := client.ReadFrame()
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := ParseMessage(frame.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			acknowledged = acknowledged || m.Type == TypeAcknowledge
+			if m.PayloadType == PayloadHandshakeComplete {
+				break
+			}
+		}
+		if !acknowledged {
+			t.Error("the completion came before the acknowledgement")
+		}
+		if err := a.Ready(t.Context()); err != nil {
+			t.Error(err)
+		}
+		client.Close()
+		<-left
+		a.Terminate("")
+	})
+}
