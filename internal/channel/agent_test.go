@@ -315,3 +315,48 @@ func TestTheHandshakeIsCompletedBehindTheAcknowledgementOfTheAnswer(t *testing.T
 		a.Terminate("")
 	})
 }
+
+// TestAResumedClientThatDoesNotAcknowledgeAgainGetsTheRest: AWS's plugin ignores
+// what it has. When acknowledgements were lost with a connection, that is all the
+// agent hears on the next one.
+func TestAResumedClientThatDoesNotAcknowledgeAgainGetsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAgent(AgentConfig{SessionID: "s-1"})
+		const had, all = 100, 300
+		next := int64(0)
+		for _, last := range []int64{had, all} {
+			client, service := Pipe()
+			left := make(chan error)
+			go func() { left <- a.Attach(t.Context(), service, nil) }()
+			client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+			if next == 0 {
+				go func() {
+					for range all {
+						a.Stdout([]byte("x"))
+					}
+					a.Close("")
+				}()
+			}
+			for next < last {
+				frame, err := client.ReadFrame()
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := ParseMessage(frame.Data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.Type == TypeChannelClosed {
+					t.Fatalf("the session ended with %d of %d messages", next, all)
+				}
+				if m.Type == TypeOutput && m.Sequence == next {
+					next++
+				}
+			}
+			client.Close()
+			<-left
+		}
+		<-a.Done()
+		a.Terminate("")
+	})
+}

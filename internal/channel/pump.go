@@ -94,6 +94,10 @@ func (s *stream) due(frames [][]byte) [][]byte {
 		s.pumpedAt = now
 		s.trip.backoff()
 		s.counters.retransmissions.Add(int64(len(frames)))
+		if s.window.hasUnsent() {
+			s.grant = min(patience*s.grant, s.limit)
+			s.credit = s.grant
+		}
 	}
 	return frames
 }

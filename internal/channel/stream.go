@@ -64,6 +64,7 @@ type stream struct {
 	later     *time.Timer
 	paused    bool
 	credit    int // of messages that wait to be sent, those that may go now
+	grant     int // the credit that patience gave last
 	gate      gate
 	sealer    *sealer // nil: nothing is encrypted
 	early     []early // data that the gate holds, or may take back
@@ -74,9 +75,16 @@ type stream struct {
 	pumpedAt  time.Time
 }
 
-// firstCredit is how many messages are sent on a connection that replaces
-// another before one is acknowledged.
-const firstCredit = 8
+const (
+	// firstCredit is how many messages are sent on a connection that replaces
+	// another before one is acknowledged.
+	firstCredit = 8
+	// patience is by how much credit grows when none is: AWS's plugin does not
+	// acknowledge again what it has (session-manager-plugin,
+	// datachannel/streaming.go, HandleOutputMessage), and behind that there may be
+	// what it has not.
+	patience = 4
+)
 
 // lastWords is how long a transport that cannot be written to may be read.
 const lastWords = time.Second
@@ -253,7 +261,7 @@ func (s *stream) attach(t Transport) {
 	defer s.mu.Unlock()
 	s.transport, s.paused, s.credit = t, false, math.MaxInt
 	if s.counters.attaches.Add(1) > 1 {
-		s.credit = firstCredit
+		s.credit, s.grant = firstCredit, firstCredit
 	}
 	s.window.unsend()
 	s.kick()
