@@ -34,6 +34,10 @@ type Options struct {
 	TLS    bool         // serve https and wss, with a certificate authority made at the start
 	Logger *slog.Logger // nil: no log
 	Dir    string       // an existing directory in which the lab makes its own, removed by Close; "": a temporary place that the nodes' user can reach
+
+	// Wrap stands between the network and TLS, for a slower network; nil: nothing does.
+	// The address must stay.
+	Wrap func(net.Listener) net.Listener
 }
 
 // Lab is a running lab. All methods may be called from any goroutine.
@@ -114,6 +118,9 @@ func (l *Lab) start(ctx context.Context, opts Options) error {
 	listener, err := listenLoopback(ctx, opts.Addr)
 	if err != nil {
 		return err
+	}
+	if opts.Wrap != nil {
+		listener = opts.Wrap(listener)
 	}
 	return l.serve(ctx, listener, opts.TLS)
 }
