@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
-	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -33,6 +33,15 @@ type node struct {
 	id, platform, ip, ping, agent string
 	name                          string // given at activation; EC2 instances have none
 	computer                      string // the host name that the agent reports
+	lastPing                      int64  // milliseconds since 1970, 0 when not known
+}
+
+// pinged is when AWS heard of the node's agent last.
+func (n node) pinged() time.Time {
+	if n.lastPing == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(n.lastPing)
 }
 
 // inventory answers which nodes a provider has. Each listing is asked for once.
@@ -113,7 +122,7 @@ func (inv *inventory) pages(ctx context.Context, filters []types.InstanceInforma
 }
 
 func newNode(info *types.InstanceInformation) node {
-	return node{
+	n := node{
 		id:       aws.ToString(info.InstanceId),
 		platform: string(info.PlatformType),
 		ip:       aws.ToString(info.IPAddress),
@@ -122,6 +131,10 @@ func newNode(info *types.InstanceInformation) node {
 		name:     aws.ToString(info.Name),
 		computer: aws.ToString(info.ComputerName),
 	}
+	if info.LastPingDateTime != nil {
+		n.lastPing = info.LastPingDateTime.UnixMilli()
+	}
+	return n
 }
 
 // identified is what looking for ids gave. An id that is in neither map is not
@@ -135,16 +148,11 @@ type identified struct {
 // fails that way is halved until the bad ones stand alone.
 func (inv *inventory) withIDs(ctx context.Context, ids []string) (identified, error) {
 	return inv.ids.get(ctx, memoKey(ids), func() (identified, error) {
-		search := idSearch{inv: inv, found: identified{map[string]node{}, map[string]error{}}}
-		group, groupCtx := errgroup.WithContext(ctx)
-		for chunk := range slices.Chunk(ids, pageSize) {
-			group.Go(func() error { return search.look(groupCtx, chunk) })
-		}
-		err := group.Wait()
+		found, err := inv.now(ctx, ids)
 		if errors.Is(err, errTooManyBad) {
 			return inv.pick(ctx, ids)
 		}
-		return search.found, err
+		return found, err
 	})
 }
 

@@ -37,6 +37,7 @@ type provider struct {
 	wantsSigned atomic.Bool // a data channel was refused until it was signed
 
 	inventory   inventory
+	pings       pings
 	terminating chan struct{} // one slot for each call to TerminateSession
 	documents   memo[plan.Document]
 
