@@ -60,6 +60,10 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		Redactor:  redactor,
 		Starter:   starter{p.fleet},
 		Outputs:   outputs{store},
+		Ping: func(ctx context.Context, provider, target string) (exec.Ping, error) {
+			ping, err := p.fleet.Ping(ctx, provider, target)
+			return exec.Ping(ping), err
+		},
 		Approve: func(ctx context.Context, question string) (bool, error) {
 			shown.until(ctx, log.Last()) // the answer depends on what was seen
 			return approve.question(ctx, question)

@@ -243,8 +243,8 @@ type (
 		Verified     bool   `json:"verified"`
 		Final        bool   `json:"final"` // no further attempt follows
 		Why          string `json:"why,omitempty"`
-		// Note is what is known besides of an attempt that did not pass: what
-		// its tunnel says.
+		// Note is what is known besides: of an attempt that did not pass what its
+		// tunnel says, of a reboot the boot ids.
 		Note string `json:"note,omitempty"`
 	}
 )

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"time"
 
 	"github.com/ssmrun/ssmrun/internal/event"
@@ -23,6 +24,11 @@ type Options struct {
 	Outputs  Outputs         // nil: output is judged and counted, not kept
 	Approve  Approve         // nil: every question is refused
 	Runner   JobRunner       // nil: jobs run over sessions of Starter
+
+	// Ping says what AWS knows of a node's agent. It is called by many goroutines,
+	// each of which asks for one node of a provider again and again while it
+	// restarts. nil: nothing is known, and StartSession is tried alone.
+	Ping func(ctx context.Context, provider, target string) (Ping, error)
 
 	Parallelism int             // jobs at a time; 0 = DefaultParallelism
 	Stopping    <-chan struct{} // closed by the first Ctrl-C; nil: never

@@ -129,11 +129,21 @@ func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
 		defer release()
 		ctx = c
 	}
+	client, err := a.openShell(ctx)
+	if err != nil {
+		return nil, a.notOpened(ctx, err)
+	}
+	return client, ending{}
+}
+
+// openShell starts a session for the job, which has none, and boots the step
+// server over it.
+func (a *attempt) openShell(ctx context.Context) (*shellClient, error) {
 	input := &lateWriter{}
 	client := &shellClient{Client: shell.New(input, shell.Options{Silence: silence}), watched: make(chan struct{})}
 	session, err := a.startSession(ctx, a.call(nil), Streams{Stdout: client, Stderr: client})
 	if err != nil {
-		return nil, a.notOpened(ctx, err)
+		return nil, err
 	}
 	input.session.Store(session.Session)
 	client.session = session
@@ -143,10 +153,10 @@ func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
 	info, err := a.boot(ctx, client)
 	if err != nil {
 		a.dropShell()
-		return nil, a.notOpened(ctx, err)
+		return nil, err
 	}
 	a.ready(session, info.Shell)
-	return client, ending{}
+	return client, nil
 }
 
 // boot waits for the channel and then for the step server, each with its own

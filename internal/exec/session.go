@@ -21,6 +21,9 @@ type openSession struct {
 	*channel.Session
 	began time.Time
 	id    atomic.Value // ID, for what may be called before Start has returned
+
+	parting atomic.Bool   // its end is expected: a lost connection is not news
+	lost    chan struct{} // has a token when its connection was lost meanwhile
 }
 
 // call is the StartSession call of this job, with parameters of a step's own.
@@ -60,8 +63,8 @@ func (j *jobRun) startSession(ctx context.Context, call plan.Call, streams Strea
 		return nil, &unrecordedError{err}
 	}
 	streams.Stdout, streams.Stderr = guard(streams.Stdout), guard(streams.Stderr)
-	s := &openSession{began: time.Now()}
-	streams.OnReconnect = j.reconnects(&s.id)
+	s := &openSession{began: time.Now(), lost: make(chan struct{}, 1)}
+	streams.OnReconnect = j.reconnects(s)
 	var err error
 	s.Session, err = j.opts.Starter.Start(ctx, call, streams, j.waits())
 	if err == nil {
@@ -107,11 +110,18 @@ func (j *jobRun) waits() func(plan.Progress) {
 	}
 }
 
-func (j *jobRun) reconnects(id *atomic.Value) func(int, error) {
+func (j *jobRun) reconnects(s *openSession) func(int, error) {
 	ident, log := jobIdent(j.Job), j.log
 	return func(attempt int, cause error) {
+		if s.parting.Load() {
+			select {
+			case s.lost <- struct{}{}:
+			default:
+			}
+			return
+		}
 		f := event.SessionReconnect{Job: ident, Attempt: attempt}
-		f.SessionID, _ = id.Load().(string)
+		f.SessionID, _ = s.id.Load().(string)
 		if cause != nil {
 			f.Cause = cause.Error()
 		}
@@ -147,6 +157,27 @@ func (j *jobRun) endSession(s *openSession) {
 		j.left(OpenSession{Provider: j.Job.Target.Provider, ID: s.ID(), Job: j.Job.Address, Err: err})
 	}
 	j.log.Emit(f)
+}
+
+// endWhenLost ends the session when its connection is lost, instead of resuming
+// it, until the function is called that it returns.
+func (s *openSession) endWhenLost() (release func()) {
+	s.parting.Store(true)
+	released, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		select {
+		case <-s.lost:
+			_ = s.Close()
+		case <-s.Done():
+		case <-released:
+		}
+	}()
+	return func() {
+		close(released)
+		<-over
+		s.parting.Store(false)
+	}
 }
 
 // notOpened is the end of an attempt whose session did not come about: no

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -17,6 +18,8 @@ type ending struct {
 	captures map[string]plan.Value
 	// note is what else to say of an attempt that did not pass.
 	note string
+	// said is what to say of it, whatever its outcome.
+	said string
 	// silent: no intent was recorded, so nothing is recorded of the end.
 	silent bool
 }
@@ -117,6 +120,8 @@ func (a *attempt) perform(ctx context.Context) ending {
 		return a.local(ctx)
 	case a.step.Action == plan.ActionDocument:
 		return a.overDocument(ctx)
+	case a.step.Action == plan.ActionReboot:
+		return a.reboot(ctx)
 	case jobKind(a.Job) == plan.KindCommand:
 		return a.overCommand(ctx)
 	default:
@@ -226,7 +231,7 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 		Verified:   e.result.Verified,
 		Final:      !retry,
 		Why:        e.why,
-		Note:       e.note,
+		Note:       cmp.Or(e.said, e.note),
 	}
 	if a.out != nil {
 		out, err := a.out.stdout.counts(), a.out.stderr.counts()

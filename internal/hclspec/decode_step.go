@@ -11,13 +11,13 @@ import (
 var stepForm = form{
 	attributes: "for_each command script args wait approve local_command when captures timeout env dir user stdin shell " +
 		"on_failure idempotent sensitive prompt_order",
-	blocks: "expect assert retry prompt",
-	later:  "dynamic:name upload download reboot =tty =fence =helper",
+	blocks: "expect assert retry prompt reboot",
+	later:  "dynamic:name upload download =tty =fence =helper",
 }
 
-// actions are the attributes of which a step has exactly one. Those of later
-// versions are refused by name before they are counted.
-var actions = []string{"command", "script", "wait", "approve", "local_command"}
+// actions are the attributes and blocks of which a step has exactly one. Those of
+// later versions are refused by name before they are counted.
+var actions = []string{"command", "script", "wait", "approve", "local_command", "reboot"}
 
 // unused has, for an action, what has no meaning beside it.
 var unused = map[string][]string{
@@ -25,6 +25,8 @@ var unused = map[string][]string{
 	"wait":          {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
 	"approve":       {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
 	"local_command": {"args", "user", "shell", "prompt", "prompt_order"},
+	"reboot": {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "sensitive", "expect", "assert", "retry",
+		"prompt", "prompt_order"},
 }
 
 // unusedAlone has what has no meaning in a step without an action, which runs
@@ -73,6 +75,10 @@ func (d *decoder) step(block *hcl.Block, document bool) *Step {
 	for _, prompt := range b.all("prompt") {
 		s.Prompts = append(s.Prompts, d.prompt(prompt))
 	}
+	if reboot := b.one("reboot"); reboot != nil {
+		r := d.body(reboot.Body, "a reboot block", reboot.DefRange, form{attributes: "command"})
+		s.Reboot = &Reboot{Command: r.expr("command"), Range: reboot.DefRange}
+	}
 	if expect := b.one("expect"); expect != nil {
 		s.Expect = d.expect(expect)
 	}
@@ -90,14 +96,18 @@ func (d *decoder) step(block *hcl.Block, document bool) *Step {
 // without an action is not a second mistake.
 func (b *body) action(known, document bool) {
 	var given []string
+	at := map[string]hcl.Range{}
 	for _, name := range actions {
-		if b.attrs[name] != nil {
-			given = append(given, name)
+		if attr := b.attrs[name]; attr != nil {
+			at[name] = attr.NameRange
+		} else if blocks := b.all(name); len(blocks) > 0 {
+			at[name] = blocks[0].DefRange
+		} else {
+			continue
 		}
+		given = append(given, name)
 	}
-	slices.SortFunc(given, func(x, y string) int {
-		return b.attrs[x].Range.Start.Byte - b.attrs[y].Range.Start.Byte
-	})
+	slices.SortFunc(given, func(x, y string) int { return at[x].Start.Byte - at[y].Start.Byte })
 	switch {
 	case len(given) == 0 && document:
 		for _, name := range unusedAlone {
@@ -112,7 +122,7 @@ func (b *body) action(known, document bool) {
 				"%s does exactly one thing: give it one of %s.", upperFirst(b.what), strings.Join(actions, ", "))
 		}
 	case len(given) > 1:
-		b.d.complain(b.attrs[given[1]].NameRange, "Step with two actions",
+		b.d.complain(at[given[1]], "Step with two actions",
 			"%s does exactly one thing, and this one has %s. Split it into steps.", upperFirst(b.what), quoted(given, "and"))
 	default:
 		b.refuseUnused(given[0])

@@ -229,6 +229,9 @@ func (c *checker) step(s *Step, earlier []*Step, job spot) {
 	for _, expr := range []Expression{s.Command, s.Args, s.Wait, s.Approve, s.When, s.User, s.Shell} {
 		c.expr(expr, running)
 	}
+	if s.Reboot != nil {
+		c.expr(s.Reboot.Command, running)
+	}
 	given := running
 	if s.LocalCommand != nil {
 		given.self = selfTunnel

@@ -183,8 +183,8 @@ type Rollout struct {
 }
 
 // Step is a step or a finally block. Exactly one of Command, Script, Wait,
-// Approve and LocalCommand (and the blocks of later versions) is set, or none in
-// a step that runs the command of its session's document.
+// Approve, LocalCommand and Reboot (and the blocks of later versions) is set, or
+// none in a step that runs the command of its session's document.
 type Step struct {
 	Name         string
 	Finally      bool
@@ -195,6 +195,7 @@ type Step struct {
 	Wait         Expression
 	Approve      Expression
 	LocalCommand Expression
+	Reboot       *Reboot
 
 	When       Expression
 	Expect     *Expect
@@ -214,6 +215,12 @@ type Step struct {
 	Prompts     []*Prompt  // in order
 	PromptOrder Expression // "in_turn" (default) | "any"
 	Range       Range
+}
+
+// Reboot restarts the target. Command does it, nil the way that the target knows.
+type Reboot struct {
+	Command Expression
+	Range   Range
 }
 
 // Prompt is what a program may ask, and the answer.

@@ -40,7 +40,7 @@ func (r *renderer) fitsDocument(step *Step) {
 	}
 	if r.job.Kind != KindDocument {
 		r.problems.errorf(step.Range, "Step without an action",
-			"Only a document that carries its own command runs without one, and this session is of the %s kind. Give step %q a command, script, wait, approve or local_command.", r.job.Kind, step.Label)
+			"Only a document that carries its own command runs without one, and this session is of the %s kind. Give step %q a command, script, wait, approve, local_command or reboot.", r.job.Kind, step.Label)
 		return
 	}
 	decl := step.decl

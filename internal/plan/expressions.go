@@ -53,6 +53,9 @@ func eachOfStep(s *hclspec.Step, visit func(hclspec.Expression)) {
 	} {
 		visit(expr)
 	}
+	if s.Reboot != nil {
+		visit(s.Reboot.Command)
+	}
 	for _, p := range s.Prompts {
 		for _, expr := range []hclspec.Expression{p.Match, p.Answer, p.Timeout, p.Optional, p.Repeat, p.Enter} {
 			visit(expr)

@@ -188,7 +188,7 @@ type Step struct {
 	Label             string // healthy, or x["a"]: the `step` field of events
 	Index             int    // from 0 in the order of running, finally steps after the others
 	Finally           bool
-	Timeout           time.Duration // of an attempt; 0 = none (finally: 30 s)
+	Timeout           time.Duration // of an attempt; 0 = none (finally: 30 s, reboot: 10 min)
 	Retry             Retry
 	OnFailureContinue bool
 	Idempotent        bool
@@ -224,6 +224,7 @@ const (
 	ActionApprove      Action = "approve"
 	ActionLocalCommand Action = "local_command"
 	ActionDocument     Action = "document" // the command of the session's document
+	ActionReboot       Action = "reboot"
 )
 
 // Retry is a step's retry block; without one Attempts is 1.
@@ -286,7 +287,7 @@ type Work struct {
 	Skip     bool   // when was false
 	Why      string // the condition, and that it is false
 	Action   Action
-	Script   []byte   // for ActionCommand and ActionScript: what the shell runs, byte for byte
+	Script   []byte   // for ActionCommand, ActionScript and ActionReboot: what the shell runs, byte for byte
 	Shell    string   // sh unless said
 	Args     []string // of a script
 	Argv     []string // of a local command

@@ -85,6 +85,8 @@ func (m moment) display(job *Job, step *Step) string {
 		return v.command(decl.LocalCommand)
 	case ActionDocument:
 		return m.displayDocument(job, step)
+	case ActionReboot:
+		return displayReboot(v, step)
 	}
 	return v.command(decl.Command)
 }

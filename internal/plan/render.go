@@ -154,6 +154,8 @@ func (r *renderer) work(step *Step) Work {
 		w.Argv = r.localCommand(decl.LocalCommand)
 	case ActionDocument:
 		w.Prompts = r.questions(step)
+	case ActionReboot:
+		w.Script, w.Shell, w.Env = r.reboot(decl.Reboot), "sh", r.stepEnv(decl)
 	}
 	if step.Action.hasCommand() {
 		w.Shell = r.shell(decl, w)
@@ -194,6 +196,9 @@ func (r *renderer) fits(step *Step) {
 	}
 	if step.Action == ActionDocument {
 		r.fitsDocument(step)
+	}
+	if step.Action == ActionReboot {
+		r.fitsReboot(step)
 	}
 	if step.Action.remote() && r.job.Kind == KindPort {
 		r.problems.errorf(step.Range, "Step without a shell",

@@ -9,6 +9,7 @@ import (
 // What a step has when its author says nothing.
 const (
 	defaultFinallyTimeout = 30 * time.Second
+	defaultRebootTimeout  = 10 * time.Minute
 	defaultAttempts       = 3
 	defaultDelay          = time.Second
 )
@@ -57,7 +58,10 @@ func (b *builder) planStep(decl *hclspec.Step, instance instance) *Step {
 		step.When = b.source(decl.When.Range())
 	}
 	var limit time.Duration
-	if decl.Finally {
+	switch {
+	case step.Action == ActionReboot:
+		limit = defaultRebootTimeout
+	case decl.Finally:
 		limit = defaultFinallyTimeout
 	}
 	step.Timeout = a.timeout("timeout", decl.Timeout, limit)
@@ -74,6 +78,8 @@ func actionOf(decl *hclspec.Step) Action {
 		return ActionApprove
 	case decl.LocalCommand != nil:
 		return ActionLocalCommand
+	case decl.Reboot != nil:
+		return ActionReboot
 	case decl.Command == nil:
 		return ActionDocument
 	}

@@ -129,6 +129,9 @@ func passedDetail(f event.StepComplete) string {
 	if f.ExitCode != nil && *f.ExitCode != 0 {
 		text += fmt.Sprintf(" with exit code %d", *f.ExitCode)
 	}
+	if f.Note != "" {
+		text += ": " + Sanitize(f.Note)
+	}
 	return text
 }
 

@@ -60,10 +60,10 @@ func newStarts(p *plan.Plan, opts Options) *starts {
 	return s
 }
 
-// add counts a session's jobs: one call a job, or one a step for the command
-// and document kinds, without retries.
+// add counts a session's jobs: one call a job and one more after each reboot, or
+// one a step for the command and document kinds, without retries.
 func (s *starts) add(sess *plan.Session) {
-	steps, runs := 0, 0
+	steps, runs, reboots := 0, 0, 0
 	for _, list := range [][]*plan.Step{sess.Steps, sess.Finally} {
 		for _, st := range list {
 			if st.Action == plan.ActionCommand || st.Action == plan.ActionScript {
@@ -72,10 +72,13 @@ func (s *starts) add(sess *plan.Session) {
 			if st.Action == plan.ActionDocument {
 				runs++
 			}
+			if st.Action == plan.ActionReboot {
+				reboots++
+			}
 		}
 	}
 	for _, j := range sess.Jobs {
-		n := 1
+		n := 1 + reboots
 		if kindOf(j) == plan.KindCommand {
 			n = steps
 		}

@@ -30,7 +30,9 @@ session "s" {
   }
 
   step "reboot" {
-    reboot {} # ERROR: Not supported in this version
+    reboot {}
+    env = {} # ERROR: Unused argument
+    retry {} # ERROR: Unused block
   }
 
   step "pause" {
