@@ -126,7 +126,7 @@ func TestRebootTakesTheNodeDownAndBringsItBack(t *testing.T) {
 	})
 	boot := func() string {
 		t.Helper()
-		_, id, _ := l.run(t, n, `test "$SSMRUN_LAB_BOOT_ID" = "$(cat "$HOME/../state/boot_id")" && echo "$SSMRUN_LAB_BOOT_ID"`)
+		_, id, _ := l.run(t, n, `test "$SSMRUN_LAB_BOOT_ID" = "$(ssmrun-boot-id)" && sudo ssmrun-boot-id`)
 		return strings.TrimSpace(id)
 	}
 	before := boot()
