@@ -9,6 +9,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/ssmrun/ssmrun/internal/channel"
 )
 
 // apiCode returns AWS's error code, or "" for an error that is not AWS's.
@@ -54,6 +56,12 @@ func explain(err error) error {
 	if c, ok := errors.AsType[*smithy.CanceledError](err); ok {
 		return c.Err
 	}
+	if u, ok := errors.AsType[*unansweredError](err); ok {
+		return u
+	}
+	if late, ok := errors.AsType[*channel.TimeoutError](err); ok {
+		return &unansweredError{late: late, tries: 1}
+	}
 	if send, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return send.Err // the SDK wraps it in a response that never came
 	}
@@ -65,6 +73,26 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// unansweredError says that AWS, or the way to it, took longer than a call may
+// wait. The wait is the one for the last of the tries.
+type unansweredError struct {
+	late  *channel.TimeoutError
+	tries int
+}
+
+func (e *unansweredError) Error() string {
+	text := e.late.Error()
+	if e.tries > 1 {
+		text += fmt.Sprintf("; tried %d times", e.tries)
+	}
+	if e.late.Layer == channel.LayerConnect || e.late.Layer == channel.LayerTLS {
+		return text // which says what to check
+	}
+	return text + ": check the network, the proxy and the endpoint; -cli-read-timeout sets how long an answer is waited for"
+}
+
+func (e *unansweredError) Unwrap() error { return e.late }
 
 // ended returns ctx's error when that is why a call failed.
 func ended(ctx context.Context, err error) error {

@@ -138,7 +138,11 @@ func (t timed) RoundTrip(req *http.Request) (*http.Response, error) {
 	} else if strings.Contains(err.Error(), "TLS handshake timeout") { // net/http gives it no type
 		layer = channel.LayerTLS
 	}
-	return resp, &channel.TimeoutError{Layer: layer, Peer: req.URL.Host, After: time.Since(start), Err: err}
+	timeout := &channel.TimeoutError{Layer: layer, Peer: req.URL.Host, After: time.Since(start)}
+	if req.Context().Err() != nil {
+		timeout.Err = err // the caller's deadline, which it looks for
+	}
+	return resp, timeout
 }
 
 // CloseIdleConnections lets http.Client reach the transport below.
