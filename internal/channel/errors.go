@@ -17,7 +17,7 @@ var (
 
 	// ErrSessionOver is what Config.Resume returns (or wraps) when the service
 	// says that the session has ended, so that nobody tries again.
-	ErrSessionOver = errors.New("session is over")
+	ErrSessionOver = errors.New("the session has ended or timed out")
 
 	// ErrNotReady is what AgentConfig.Input returns when it cannot take input
 	// yet. The message is then not acknowledged, and comes again.

@@ -42,7 +42,11 @@ func (o *outage) reconnect(cause error) (Transport, error) {
 			return nil, o.over(cause, o.attempts-1)
 		}
 		if s.cfg.OnReconnect != nil {
-			s.cfg.OnReconnect(o.attempts, cause)
+			told := cause
+			if lost, ok := cause.(*lostError); ok {
+				told = lost.err // that it was lost is what the call says
+			}
+			s.cfg.OnReconnect(o.attempts, told)
 		}
 		t, err := o.attempt(ctx)
 		switch {
@@ -76,7 +80,7 @@ func (o *outage) attempt(ctx context.Context) (Transport, error) {
 		return nil, fmt.Errorf("resume session: %w", err)
 	}
 	if token == "" {
-		return nil, fmt.Errorf("resume session: %w: the service gave no new token", ErrSessionOver)
+		return nil, fmt.Errorf("resume session: the service gave no new token: %w", ErrSessionOver)
 	}
 	t, err := s.open(ctx, token)
 	if err != nil {

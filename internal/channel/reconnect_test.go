@@ -3,6 +3,7 @@ package channel
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,8 +98,26 @@ func TestAnEmptyTokenMeansTheSessionIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := byHand(t, resuming())
 		w.service.Close()
-		if err := w.s.Wait(within(t, time.Second)); !errors.Is(err, ErrSessionOver) {
+		err := w.s.Wait(within(t, time.Second))
+		if !errors.Is(err, ErrSessionOver) {
 			t.Errorf("ended with %v", err)
+		}
+		if want := "resume session: the service gave no new token: the session has ended or timed out"; !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("ended with %q, want it to say %q", err, want)
+		}
+	})
+}
+
+func TestTheCauseOfAReconnectDoesNotSayAgainThatTheConnectionIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var causes []string
+		w := byHand(t, resuming(), func(c *Config) {
+			c.OnReconnect = func(_ int, cause error) { causes = append(causes, cause.Error()) }
+		})
+		w.service.Close()
+		wantMissing(t, w.s.Wait(within(t, time.Second)))
+		if len(causes) != 1 || causes[0] == "" || strings.Contains(causes[0], "connection lost") {
+			t.Errorf("got %q", causes)
 		}
 	})
 }
