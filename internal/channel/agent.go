@@ -42,6 +42,7 @@ type Agent struct {
 	complete  bool      // data is taken: the handshake is complete, or there is none
 	timer     *time.Timer
 	ending    bool
+	lastWords string // of the first Close or Terminate
 	closed    []byte // the channel_closed that was, or is to be, sent
 	err       error  // why the handshake failed
 }

@@ -26,7 +26,7 @@ func (a *Agent) end(output string, hurry bool) error {
 	a.mu.Lock()
 	first := !a.ending
 	if first {
-		a.ending = true
+		a.ending, a.lastWords = true, output
 		close(a.done)
 		a.cancel()
 	}
@@ -35,9 +35,7 @@ func (a *Agent) end(output string, hurry bool) error {
 		a.hurry.Store(true)
 		a.stream.wake()
 	}
-	if first {
-		a.waitForAcks()
-	}
+	a.waitForAcks()
 
 	a.mu.Lock()
 	if a.timer != nil {
@@ -45,7 +43,7 @@ func (a *Agent) end(output string, hurry bool) error {
 	}
 	announce := a.closed == nil
 	if announce {
-		a.closed = channelClosed(a.cfg.SessionID, output)
+		a.closed = channelClosed(a.cfg.SessionID, a.lastWords)
 	}
 	closed, t, left := a.closed, a.transport, a.left
 	a.mu.Unlock()

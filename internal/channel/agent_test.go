@@ -360,3 +360,24 @@ func TestAResumedClientThatDoesNotAcknowledgeAgainGetsTheRest(t *testing.T) {
 		a.Terminate("")
 	})
 }
+
+// What serves a port closes its agent when the session is terminated: that may
+// come while the one who terminates it still waits.
+func TestTheFirstToEndTheAgentHasTheLastWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAgent(AgentConfig{SessionID: "s-1"})
+		a.Stdout([]byte("x")) // nobody acknowledges it, so that the end waits
+		done := make(chan struct{})
+		go func() { a.Close("idle for too long"); close(done) }()
+		synctest.Wait()
+		a.Close("")
+		<-done
+		m, err := ParseMessage(a.closed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if closed, err := ParseChannelClosed(m.Payload); err != nil || closed.Output != "idle for too long" {
+			t.Errorf("got %+v, %v", closed, err)
+		}
+	})
+}
