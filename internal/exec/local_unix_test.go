@@ -4,13 +4,14 @@ package exec
 
 import (
 	"context"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/outcome"
@@ -96,33 +97,32 @@ func TestALocalCommandKilledBySignal(t *testing.T) {
 // A timeout stops the whole process group, not only the command itself.
 func TestALocalCommandsTimeoutStopsItsGroup(t *testing.T) {
 	t.Parallel()
-	pids := filepath.Join(t.TempDir(), "pids")
+	// What the command leaves behind holds the fifo open until it has ended. A
+	// kill takes effect some time after it was sent.
+	fifo := filepath.Join(t.TempDir(), "held")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	began := time.Now()
-	_, _, c := runLocal(t, t.Context(), plan.Work{Argv: sh(`sleep 60 & echo $! >"$1"; wait`, pids)},
+	_, _, c := runLocal(t, t.Context(), plan.Work{Argv: sh(`exec 3>"$1"; echo began >&3; sleep 60 & wait`, fifo)},
 		func(s *plan.Step) { s.Timeout = 1500 * time.Millisecond })
 	if c.Outcome != outcome.TimedOut {
 		t.Errorf("step_complete %+v", c)
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
-	text, err := os.ReadFile(pids)
-	if err != nil {
+	if err := held.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
+	if text, err := io.ReadAll(held); err != nil || string(text) != "began\n" {
+		t.Errorf("a process outlived the timeout: got %q, %v", text, err)
 	}
-	if alive(pid) {
-		t.Errorf("process %d outlived the timeout", pid)
-	}
-}
-
-// alive reports whether a process runs; a zombie does not.
-func alive(pid int) bool {
-	state, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
-	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(state)), "Z")
 }
 
 func TestTheSecondInterruptStopsALocalCommand(t *testing.T) {
