@@ -222,6 +222,9 @@ func (r *rig) run(t testing.TB, step Step) (stdout, stderr string, res Result) {
 
 func sh(script string) Step { return Step{Script: []byte(script)} }
 
-func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err == nil && p.Signal(syscall.Signal(0)) == nil
+}
 
 func trim(s string) string { return strings.TrimSpace(s) }
