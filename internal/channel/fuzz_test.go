@@ -291,7 +291,7 @@ func FuzzPortProperties(f *testing.F) {
 			t.Fatal(err)
 		}
 		got := s.act(RequestedAction{ActionSessionType, action})
-		if deep, _ := extent(properties); deep < maxDepth && (got.ActionStatus != ActionSuccess || s.port.properties != p) {
+		if deep, name := extent(action); deep <= maxDepth && name <= maxName && (got.ActionStatus != ActionSuccess || s.port.properties != p) {
 			t.Fatalf("%s: %+v, %+v", properties, got, s.port.properties)
 		}
 	})
