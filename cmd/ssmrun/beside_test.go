@@ -241,18 +241,18 @@ func median[T int | int64 | time.Duration](values []T) T {
 }
 
 // events reads the events of `apply -json` and hands each to see.
-func events(r io.Reader, see func(kind string, at time.Time)) error {
+func events(r io.Reader, see func(kind, text string)) error {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(nil, 16<<20)
 	for scan.Scan() {
 		var e struct {
-			Type string    `json:"type"`
-			At   time.Time `json:"@timestamp"`
+			Type string `json:"type"`
+			Text string `json:"@message"`
 		}
 		if err := json.Unmarshal(scan.Bytes(), &e); err != nil {
 			return fmt.Errorf("read event %q: %w", scan.Text(), err)
 		}
-		see(e.Type, e.At)
+		see(e.Type, e.Text)
 	}
 	return scan.Err()
 }

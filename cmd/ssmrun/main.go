@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/ssmrun/ssmrun/internal/lab"
 	"github.com/ssmrun/ssmrun/internal/outcome"
@@ -15,22 +14,6 @@ func main() {
 	lab.Main()
 	tuneCollector()
 	os.Exit(run(os.Args[1:]))
-}
-
-// memoryLimit is where the collector begins to work harder.
-const memoryLimit = 1 << 30
-
-// tuneCollector lets the heap grow to five times what lives, up to the limit: a
-// run's heap is small and most of it is short-lived, and collecting less often
-// saves a fifth of the CPU time a session costs (docs/performance.md). GOGC and
-// GOMEMLIMIT in the environment stand.
-func tuneCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
 }
 
 // run executes one command line and returns the process's exit code.

@@ -16,6 +16,16 @@ type servedLab struct {
 	environ []string // settings that point AWS's SDKs at it
 }
 
+// setting returns the value of one of the settings.
+func (l *servedLab) setting(name string) string {
+	for _, setting := range l.environ {
+		if value, ok := strings.CutPrefix(setting, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // startLab serves the lab of dir in another process until the test ends.
 func startLab(t testing.TB, dir string, tls bool) *servedLab {
 	t.Helper()
