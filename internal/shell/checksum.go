@@ -42,3 +42,26 @@ func fnv1a(b []byte) uint32 {
 // fold adds the checksum of one more frame to that of the frames before it.
 // The servers compute it the same way; mksh only has 32-bit arithmetic.
 func fold(total, frame uint32) uint32 { return total*3 + frame }
+
+// posixSum is cksum as a hash, for what does not fit into memory.
+type posixSum struct {
+	crc uint32
+	n   int64
+}
+
+func (s *posixSum) Write(p []byte) (int, error) {
+	for _, v := range p {
+		s.crc = s.crc<<8 ^ crcTable[byte(s.crc>>24)^v]
+	}
+	s.n += int64(len(p))
+	return len(p), nil
+}
+
+// value is what the cksum utility prints; more may be written after it.
+func (s *posixSum) value() uint32 {
+	c := s.crc
+	for n := s.n; n != 0; n >>= 8 {
+		c = c<<8 ^ crcTable[byte(c>>24)^byte(n)]
+	}
+	return ^c
+}

@@ -19,6 +19,7 @@ type Options struct {
 
 	binSh       string        // instead of /bin/sh, for tests
 	streamAfter time.Duration // instead of the constant, for tests
+	piece       int64         // of an upload, for tests
 }
 
 // Info is what the target said when its step server started.

@@ -135,6 +135,17 @@
 // the target 2 processes with perl or python3, 4 with sh: the step's shell, a
 // reader of the terminal and two od. TestMeasure has the figures.
 //
+// # A transfer
+//
+// Upload and Download are series of such steps, whose script is transfer.sh. An
+// upload sends pieces, compressed when that pays, as the input of steps that
+// append them to a file in a private directory beside the destination, named by
+// the content's digest; the last step checks the whole with what the target has
+// (sha256sum, shasum, openssl, python3, perl, cksum), sets mode and owner, and
+// renames. In another session the same upload goes on behind what is there, if
+// the target's digest of it is that of the content's beginning. A download is a
+// step whose output is the file. A directory travels as a tar archive.
+//
 // # A command-kind session
 //
 // WrapCommand puts the script, the prologue and frame.sh into one command line
@@ -146,7 +157,7 @@
 //
 // It defends against hostile output, not against a hostile process of the same
 // user, which can write to the terminal's device. The order of stdout relative
-// to stderr is not kept. There is no pty for a step, and no transfer of files.
+// to stderr is not kept. There is no pty for a step.
 // /bin/sh on the target may be dash, bash, busybox ash, ksh93, mksh or zsh's sh
 // emulation; with yash, which cannot hold invalid UTF-8, the sh server refuses
 // to start.

@@ -1,0 +1,149 @@
+# The parts of a transfer; each is one step that calls one of these functions.
+# Nothing is exported and no directory entered, so the carried state is as it was.
+die() { printf '%s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# digest says by what it has summed its input, and the sum.
+digest() {
+if have sha256sum; then s=$(sha256sum) && echo "sha256sum ${s%% *}"
+elif have shasum; then s=$(shasum -a 256) && echo "shasum ${s%% *}"
+elif have openssl; then s=$(openssl dgst -sha256) && echo "openssl ${s##* }"
+elif have python3; then s=$(python3 -c 'import hashlib,sys
+h=hashlib.sha256()
+for b in iter(lambda:sys.stdin.buffer.read(65536),b""):h.update(b)
+print(h.hexdigest())') && echo "python3 $s"
+elif have perl && perl -MDigest::SHA -e 1 2>/dev/null; then s=$(perl -MDigest::SHA -e 'binmode STDIN;print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest') && echo "perl $s"
+elif have cksum; then s=$(cksum) && echo "cksum ${s%% *}"
+else echo "none -"
+fi
+}
+
+size() { wc -c <"$1"; }
+
+# ours says whether the private directory is there and nobody else's: another
+# user's, or a symbolic link, is not to be followed.
+ours() {
+[ -L "$1" ] && die "$1 is in the way: it is a symbolic link"
+[ -e "$1" ] || return 1
+[ -d "$1" ] && [ -O "$1" ] || die "$1 is in the way: it is not a directory of this user"
+}
+
+# back puts an old tree back that was moved away for a new one that did not come.
+back() {
+if [ -d "$1/old" ] && [ ! -e "$2" ] && [ ! -L "$2" ]; then mv "$1/old" "$2"; fi
+}
+
+abort() {
+if ours "$1"; then back "$1" "$2" && rm -rf "$1"; fi
+}
+
+# fits says what stands against the destination: $1 it, $2 file or tree, $3
+# whether a tree may be replaced.
+fits() {
+p=${1%/*}
+p=${p:-/}
+[ -d "$p" ] || die "the directory $p does not exist"
+if [ "$2" = file ]; then
+[ -d "$1" ] && die "$1 is a directory"
+elif [ -e "$1" ] || [ -L "$1" ]; then
+[ "$3" ] || die "$1 exists"
+[ -d "$1" ] && [ ! -L "$1" ] || die "$1 is not a directory"
+else :
+fi
+[ "$2" = file ] || have tar || die "the target has no tar, which a directory needs"
+}
+
+# begin makes the private directory $1 for destination $2, or says what an
+# earlier session has left in it.
+begin() {
+umask 077
+d=$1
+shift
+if ours "$d"; then back "$d" "$1" || exit 1; fi
+fits "$@"
+if ours "$d"; then
+n=$(size "$d/data" 2>/dev/null) || n=0
+n=$((n))
+if [ $n -gt 0 ]; then
+s=$(digest <"$d/data") || die "cannot read $d/data"
+echo "$n $s"
+return
+fi
+else
+mkdir "$d" || exit 1
+fi
+: >"$d/data" || exit 1
+echo "0 none -"
+}
+
+# restart drops what an earlier session has left.
+restart() { umask 077; : >"$1/data"; }
+
+# append adds a piece of the content: $1 the directory, $2 what it has, $3 what
+# it then has to have, $4 how the input is encoded.
+append() {
+umask 077
+n=$(size "$1/data") || exit 1
+[ $((n)) = "$2" ] || die "$1/data has $((n)) bytes and not $2: something else has changed it"
+case $4 in
+b) base64 -d;;
+bz) base64 -d | gzip -dc;;
+z) gzip -dc;;
+*) cat;;
+esac >>"$1/data" || die "cannot write to $1"
+n=$(size "$1/data") || exit 1
+[ $((n)) = "$3" ] || die "cannot write to $1: $((n)) bytes are there and not $3"
+}
+
+# finish checks the content and puts it in its place: $1 the directory, $2 and
+# on as for fits, then SHA-256, cksum, mode, owner. It says by what it checked.
+finish() {
+umask 077
+d=$1 t=$2 w=$3 r=$4 o=$8
+s=$(digest <"$d/data") || die "cannot read $d/data"
+case $s in
+none*) ;;
+"cksum $6") ;;
+*" $5") ;;
+*) die "the content that came has another checksum than what was sent" ;;
+esac
+n=$d/data
+if [ $w = tree ]; then
+n=$d/tree
+rm -rf "$n" && mkdir "$n" && tar -xpof "$d/data" -C "$n" || exit 1
+if [ "$o" ]; then chown -R -h "$o" "$n" || exit 1; fi
+else
+if [ "$o" ]; then chown "$o" "$n" || exit 1; fi
+chmod "$7" "$n" || exit 1
+fi
+fits "$t" $w "$r"
+trap '' INT TERM HUP
+if [ $w = tree ] && [ -d "$t" ]; then
+mv "$t" "$d/old" || exit 1
+fi
+mv -f "$n" "$t" || { back "$d" "$t"; exit 1; }
+rm -rf "$d"
+echo "0 $s"
+}
+
+# look says what there is to download.
+look() {
+[ -e "$1" ] || die "$1 does not exist"
+if [ -d "$1" ]; then
+have tar || die "the target has no tar, which a directory needs"
+[ -r "$1" ] && [ -x "$1" ] || die "$1 cannot be read: permission denied"
+echo "tree 0 none -"
+return
+fi
+[ -f "$1" ] || die "$1 is not a regular file"
+[ -r "$1" ] || die "$1 cannot be read: permission denied"
+n=$(size "$1") && s=$(digest <"$1") || exit 1
+echo "file $((n)) $s"
+}
+
+fetch() {
+if [ "$2" = 0 ]; then cat <"$1"; else tail -c "+$(($2+1))" <"$1"; fi
+}
+
+archive() { tar -cf - -C "$1" .; }
+
