@@ -196,6 +196,14 @@ type (
 		Length int64  `json:"length"`
 	}
 
+	// StepProgress says how much of a transfer has arrived. It comes every few
+	// seconds.
+	StepProgress struct {
+		Step
+		Done  int64 `json:"done"`            // bytes
+		Total int64 `json:"total,omitempty"` // absent when it is not known
+	}
+
 	// StepExpect is the verdict on one expectation.
 	StepExpect struct {
 		Step
@@ -252,6 +260,15 @@ type (
 func (StepStart) Type() string      { return "step_start" }
 func (StepStart) Level() string     { return LevelInfo }
 func (f StepStart) Message() string { return f.Address + ": started" }
+
+func (StepProgress) Type() string  { return "step_progress" }
+func (StepProgress) Level() string { return LevelInfo }
+func (f StepProgress) Message() string {
+	if f.Total == 0 {
+		return fmt.Sprintf("%s: %d bytes", f.Address, f.Done)
+	}
+	return fmt.Sprintf("%s: %d of %d bytes", f.Address, f.Done, f.Total)
+}
 
 func (StepOutput) Type() string  { return "step_output" }
 func (StepOutput) Level() string { return LevelInfo }

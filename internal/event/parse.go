@@ -62,7 +62,7 @@ var decoders = decodersOf(
 	decode[WaveStart], decode[WaveComplete], decode[WaveHalted],
 	decode[SessionQueued], decode[SessionStart], decode[SessionReady],
 	decode[SessionReconnect], decode[SessionComplete], decode[JobComplete],
-	decode[StepStart], decode[StepOutput], decode[StepExpect], decode[StepCapture], decode[StepComplete],
+	decode[StepStart], decode[StepOutput], decode[StepProgress], decode[StepExpect], decode[StepCapture], decode[StepComplete],
 )
 
 var envelopeFields = fieldsOf(reflect.TypeFor[envelope]())

@@ -113,6 +113,8 @@ func (v *plainView) jobRecord(rec event.Record) {
 		v.stepStart(at, f)
 	case event.StepOutput:
 		v.stepOutput(at, f)
+	case event.StepProgress:
+		v.stepProgress(at, f)
 	case event.StepExpect:
 		key := stepKey{f.Address, f.Attempt}
 		v.steps[key] = append(v.steps[key], f)

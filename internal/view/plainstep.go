@@ -67,6 +67,18 @@ func (v *plainView) stepOutput(at time.Time, f event.StepOutput) {
 	}
 }
 
+// stepProgress shows how far a transfer is.
+func (v *plainView) stepProgress(at time.Time, f event.StepProgress) {
+	if v.silent {
+		return
+	}
+	text := stepName(f.Step) + ": " + size(f.Done)
+	if f.Total > 0 {
+		text += " of " + size(f.Total)
+	}
+	v.say(at, who(f.Target, f.Name), text)
+}
+
 func bar(stream string) string {
 	if stream == "stderr" {
 		return " ! "
