@@ -57,6 +57,8 @@ type run struct {
 	failing chan struct{} // closed when err is set
 	asking  chan struct{} // holds a token while the operator is asked
 
+	downloads sync.Map // what step writes a file of this machine: addresses by path
+
 	mu sync.Mutex // protects what follows
 	// err is the first internal failure.
 	err     error

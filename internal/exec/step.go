@@ -20,6 +20,8 @@ type ending struct {
 	note string
 	// said is what to say of it, whatever its outcome.
 	said string
+	// again: another attempt may follow, although there is nothing to judge.
+	again bool
 	// silent: no intent was recorded, so nothing is recorded of the end.
 	silent bool
 }
@@ -118,6 +120,8 @@ func (a *attempt) perform(ctx context.Context) ending {
 		return a.overTunnel(ctx)
 	case a.step.Action == plan.ActionLocalCommand:
 		return a.local(ctx)
+	case a.step.Action == plan.ActionUpload, a.step.Action == plan.ActionDownload:
+		return a.overTransfer(ctx)
 	case a.step.Action == plan.ActionDocument:
 		return a.overDocument(ctx)
 	case a.step.Action == plan.ActionReboot:
@@ -183,7 +187,7 @@ func (a *attempt) finish(ctx context.Context, e ending) stepEnd {
 		return stepEnd{outcome: e.outcome, why: e.why}
 	}
 	if e.outcome != "" {
-		again := e.outcome == outcome.Unknown && a.step.Idempotent && a.mayRetry(ctx)
+		again := (e.again || e.outcome == outcome.Unknown && a.step.Idempotent) && a.mayRetry(ctx)
 		return a.record(e, again)
 	}
 	e.result.Attempt = a.number

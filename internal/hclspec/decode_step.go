@@ -11,19 +11,21 @@ import (
 var stepForm = form{
 	attributes: "for_each command script args wait approve local_command when captures timeout env dir user stdin shell " +
 		"on_failure idempotent sensitive prompt_order",
-	blocks: "expect assert retry prompt reboot",
-	later:  "dynamic:name upload download =tty =fence =helper",
+	blocks: "expect assert retry prompt upload download reboot",
+	later:  "dynamic:name =tty =fence =helper",
 }
 
 // actions are the attributes and blocks of which a step has exactly one. Those of
 // later versions are refused by name before they are counted.
-var actions = []string{"command", "script", "wait", "approve", "local_command", "reboot"}
+var actions = []string{"command", "script", "wait", "approve", "local_command", "upload", "download", "reboot"}
 
 // unused has, for an action, what has no meaning beside it.
 var unused = map[string][]string{
 	"command":       {"args"},
 	"wait":          {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
 	"approve":       {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
+	"upload":        {"args", "env", "dir", "stdin", "shell", "expect", "prompt", "prompt_order"},
+	"download":      {"args", "env", "dir", "stdin", "shell", "expect", "prompt", "prompt_order"},
 	"local_command": {"args", "user", "shell", "prompt", "prompt_order"},
 	"reboot": {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "sensitive", "expect", "assert", "retry",
 		"prompt", "prompt_order"},
@@ -79,6 +81,8 @@ func (d *decoder) step(block *hcl.Block, document bool) *Step {
 		r := d.body(reboot.Body, "a reboot block", reboot.DefRange, form{attributes: "command"})
 		s.Reboot = &Reboot{Command: r.expr("command"), Range: reboot.DefRange}
 	}
+	s.Upload = d.transfer(b.one("upload"), "mode owner replace")
+	s.Download = d.transfer(b.one("download"), "")
 	if expect := b.one("expect"); expect != nil {
 		s.Expect = d.expect(expect)
 	}
@@ -211,6 +215,26 @@ func (d *decoder) streamExpect(block *hcl.Block) *StreamExpect {
 			"A %s block needs at least one of %s.", block.Type, strings.Join(strings.Fields(streamTests), ", "))
 	}
 	return se
+}
+
+// transfer decodes an upload or a download block; a nil block is nil.
+func (d *decoder) transfer(block *hcl.Block, more string) *Transfer {
+	if block == nil {
+		return nil
+	}
+	article := "a "
+	if block.Type == "upload" {
+		article = "an "
+	}
+	b := d.body(block.Body, article+block.Type+" block", block.DefRange, form{attributes: "source* destination* " + more})
+	return &Transfer{
+		Source:      b.expr("source"),
+		Destination: b.expr("destination"),
+		Mode:        b.expr("mode"),
+		Owner:       b.expr("owner"),
+		Replace:     b.expr("replace"),
+		Range:       block.DefRange,
+	}
 }
 
 func (d *decoder) prompt(block *hcl.Block) *Prompt {

@@ -71,7 +71,7 @@ var nameAttributes = map[string][]string{
 	"each":   {"key", "value"},
 	"count":  {"index"},
 	"target": {"id", "name", "platform", "ip", "region", "account", "tags"},
-	"self":   {"stdout", "stderr", "stdout_base64", "exit_code", "duration", "attempt", "captures", "local_port"},
+	"self":   {"stdout", "stderr", "stdout_base64", "exit_code", "duration", "attempt", "captures", "local_port", "bytes", "sha256"},
 	"job":    {"outcome", "failed_step"},
 	"run":    {"id", "started_at"},
 }

@@ -135,6 +135,9 @@ func (c *checker) selfReference(ref Reference, at spot) {
 			c.complain(ref.Range, "No tunnel here",
 				"self.local_port is this machine's end of a tunnel, and only local_command steps of a session with a port document have one.")
 		}
+	case (name == "bytes" || name == "sha256") && at.step.Upload == nil && at.step.Download == nil:
+		c.complain(ref.Range, "No transfer here",
+			"self.%s is of what was transferred, and only steps with an upload or download block have it.", name)
 	case at.self == selfTunnel:
 		c.complain(ref.Range, "Result is not there yet",
 			"self.%s comes from the command that is to run. It may be used in expect, assert, captures and until; before that there is self.local_port.", name)

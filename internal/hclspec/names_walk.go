@@ -223,6 +223,15 @@ func (c *checker) step(s *Step, earlier []*Step, job spot) {
 	if s.Finally {
 		running.what = "a finally block"
 	}
+	for _, t := range []*Transfer{s.Upload, s.Download} {
+		if t != nil {
+			for _, expr := range []Expression{t.Source, t.Destination, t.Mode, t.Owner} {
+				c.expr(expr, running)
+			}
+			planned.what = "an upload block's replace"
+			c.expr(t.Replace, planned)
+		}
+	}
 	script := running
 	script.what, script.run = "a step's script", false
 	c.expr(s.Script, script)

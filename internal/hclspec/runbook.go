@@ -183,8 +183,8 @@ type Rollout struct {
 }
 
 // Step is a step or a finally block. Exactly one of Command, Script, Wait,
-// Approve, LocalCommand and Reboot (and the blocks of later versions) is set, or
-// none in a step that runs the command of its session's document.
+// Approve, LocalCommand, Upload, Download and Reboot is set, or none in a step
+// that runs the command of its session's document.
 type Step struct {
 	Name         string
 	Finally      bool
@@ -196,6 +196,8 @@ type Step struct {
 	Approve      Expression
 	LocalCommand Expression
 	Reboot       *Reboot
+	Upload       *Transfer
+	Download     *Transfer
 
 	When       Expression
 	Expect     *Expect
@@ -221,6 +223,13 @@ type Step struct {
 type Reboot struct {
 	Command Expression
 	Range   Range
+}
+
+// Transfer is an upload or a download block. Mode, Owner and Replace are of an
+// upload.
+type Transfer struct {
+	Source, Destination, Mode, Owner, Replace Expression
+	Range                                     Range
 }
 
 // Prompt is what a program may ask, and the answer.

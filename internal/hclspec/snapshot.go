@@ -21,6 +21,7 @@ type Snapshot struct {
 	mu sync.Mutex
 	// mu protects what follows.
 	files  map[string]snapshotFile
+	trees  map[string]snapshotTree
 	size   int
 	frozen bool
 }
@@ -32,7 +33,7 @@ type snapshotFile struct {
 
 // NewSnapshot returns a Snapshot for which relative paths start at dir.
 func NewSnapshot(dir string) *Snapshot {
-	return &Snapshot{dir: dir, files: map[string]snapshotFile{}}
+	return &Snapshot{dir: dir, files: map[string]snapshotFile{}, trees: map[string]snapshotTree{}}
 }
 
 // Path returns where a path of a runbook is: ~ is the home directory, and a
@@ -110,6 +111,11 @@ func (s *Snapshot) Digests() map[string]string {
 	for path, file := range s.files {
 		if file.err == nil {
 			digests[path] = hexText(sha256Sum(file.content))
+		}
+	}
+	for path, tree := range s.trees {
+		if tree.err == nil {
+			digests[path] = tree.Digest()
 		}
 	}
 	return digests

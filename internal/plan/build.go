@@ -18,6 +18,8 @@ type builder struct {
 	chosen   []selection
 	only     targeting
 	nodes    map[string][]*node // by id
+	// downloads has who writes a file of this machine, by its path.
+	downloads map[string]string
 }
 
 // node is a target as one selection found it.
@@ -35,6 +37,7 @@ func (e *Evaluator) Plan(found []Found, docs map[DocumentRef]Document) (*Plan, h
 		Evaluator: e,
 		problems:  &problems{},
 		nodes:     map[string][]*node{},
+		downloads: map[string]string{},
 		plan: &Plan{
 			Dir: e.rb.Dir, Providers: e.providers, Found: found, Documents: docs, eval: e,
 			byName: map[string]*sessionBlock{}, byAddress: map[string]*Session{}, scripts: map[string][]byte{},

@@ -56,6 +56,13 @@ func eachOfStep(s *hclspec.Step, visit func(hclspec.Expression)) {
 	if s.Reboot != nil {
 		visit(s.Reboot.Command)
 	}
+	for _, t := range []*hclspec.Transfer{s.Upload, s.Download} {
+		if t != nil {
+			for _, expr := range []hclspec.Expression{t.Source, t.Destination, t.Mode, t.Owner, t.Replace} {
+				visit(expr)
+			}
+		}
+	}
 	for _, p := range s.Prompts {
 		for _, expr := range []hclspec.Expression{p.Match, p.Answer, p.Timeout, p.Optional, p.Repeat, p.Enter} {
 			visit(expr)

@@ -194,6 +194,11 @@ func (j *judgement) self() cty.Value {
 		"duration":      secondsValue(j.result.Duration),
 		"attempt":       cty.NumberIntVal(int64(j.result.Attempt)),
 		"local_port":    j.localPort(j.job),
+		"bytes":         nullNumber,
+		"sha256":        cty.NullVal(cty.String),
+	}
+	if t := j.result.Transfer; t != nil {
+		attrs["bytes"], attrs["sha256"] = cty.NumberIntVal(t.Bytes), cty.StringVal(t.SHA256)
 	}
 	if j.step.uses.base64 && j.result.Stdout.whole() {
 		attrs["stdout_base64"] = cty.StringVal(base64.StdEncoding.EncodeToString(j.result.Stdout.kept))

@@ -223,6 +223,8 @@ const (
 	ActionWait         Action = "wait"
 	ActionApprove      Action = "approve"
 	ActionLocalCommand Action = "local_command"
+	ActionUpload       Action = "upload"
+	ActionDownload     Action = "download"
 	ActionDocument     Action = "document" // the command of the session's document
 	ActionReboot       Action = "reboot"
 )
@@ -296,10 +298,39 @@ type Work struct {
 	User     string
 	Stdin    []byte
 	Wait     time.Duration
+	Upload   *Upload
+	Download *Download
 	Question string
 	Prompts  []Question // of Step.Prompts, one each
 	Conceal  []string   // secrets in it, to teach the redactor before use
 	Display  string     // the command for people, sensitive parts masked
+}
+
+// Tree and TreeEntry are a file or directory of this machine, as it was at plan.
+type (
+	Tree      = hclspec.Tree
+	TreeEntry = hclspec.TreeEntry
+)
+
+// Upload is what an upload step sends. The content is what it was at plan.
+type Upload struct {
+	Tree        Tree
+	Destination string // absolute
+	Mode        string // of a file, octal; "" is 0644
+	Owner       string // "" leaves it to the target
+	Replace     bool   // a directory that is there is replaced
+}
+
+// Download is what a download step fetches.
+type Download struct {
+	Source      string // absolute, on the target
+	Destination string // absolute, on this machine
+}
+
+// Transferred is what an upload or a download has brought over.
+type Transferred struct {
+	Bytes  int64
+	SHA256 string // of a file; of a directory, of its archive
 }
 
 // Question is a prompt of a step, rendered.
@@ -321,6 +352,7 @@ type Result struct {
 	Stderr   *Recording
 	TimedOut bool // we stopped it and saw its end
 	Verified bool
+	Transfer *Transferred   // of an upload or a download that succeeded
 	Prompts  []PromptResult // of Step.Prompts, one each
 	Screen   string         // the last lines on the terminal, of a step with prompts
 }

@@ -42,6 +42,9 @@ func (p *Plan) PreviewSetting(job *Job, step *Step) string {
 	if names := v.names(decl.Env); len(names) > 0 {
 		parts = append(parts, "with "+strings.Join(names, ", ")+" set")
 	}
+	if size := m.uploadSize(job, step); size != "" {
+		parts = append(parts, size)
+	}
 	if text := v.text(decl.Stdin); text != "" && text != "null" {
 		parts = append(parts, "with input")
 	}
@@ -83,6 +86,10 @@ func (m moment) display(job *Job, step *Step) string {
 		return "approve " + strconv.Quote(v.text(decl.Approve))
 	case ActionLocalCommand:
 		return v.command(decl.LocalCommand)
+	case ActionUpload:
+		return "upload " + v.word(decl.Upload.Source) + " to " + v.word(decl.Upload.Destination)
+	case ActionDownload:
+		return "download " + v.word(decl.Download.Source) + " to " + v.word(decl.Download.Destination)
 	case ActionDocument:
 		return m.displayDocument(job, step)
 	case ActionReboot:

@@ -20,6 +20,7 @@ func (b *builder) rehearse(block *sessionBlock) {
 		}
 		b.problems.target = ""
 		b.checkTunnels(s)
+		b.checkDownloads(s)
 		s.Reason = b.previewReason(s)
 		for _, step := range append(append([]*Step{}, s.Steps...), s.Finally...) {
 			b.rehearseStep(s, step)
@@ -193,6 +194,7 @@ func unknownSelf(step *Step) cty.Value {
 		"stdout": output, "stderr": output, "stdout_base64": output, "exit_code": exitCode,
 		"duration": cty.UnknownVal(cty.Number).RefineNotNull(), "attempt": cty.UnknownVal(cty.Number).RefineNotNull(),
 		"local_port": cty.UnknownVal(cty.Number).RefineNotNull(),
+		"bytes":      cty.UnknownVal(cty.Number), "sha256": cty.UnknownVal(cty.String),
 	})
 }
 

@@ -152,6 +152,12 @@ func (r *renderer) work(step *Step) Work {
 		}
 	case ActionLocalCommand:
 		w.Argv = r.localCommand(decl.LocalCommand)
+	case ActionUpload:
+		w.Upload = r.upload(decl.Upload)
+		w.User = r.user(decl.User)
+	case ActionDownload:
+		w.Download = r.download(decl.Download)
+		w.User = r.user(decl.User)
 	case ActionDocument:
 		w.Prompts = r.questions(step)
 	case ActionReboot:
@@ -199,6 +205,10 @@ func (r *renderer) fits(step *Step) {
 	}
 	if step.Action == ActionReboot {
 		r.fitsReboot(step)
+	}
+	if step.Action.transfers() {
+		r.fitsTransfer(step)
+		return
 	}
 	if step.Action.remote() && r.job.Kind == KindPort {
 		r.problems.errorf(step.Range, "Step without a shell",

@@ -80,6 +80,10 @@ func actionOf(decl *hclspec.Step) Action {
 		return ActionLocalCommand
 	case decl.Reboot != nil:
 		return ActionReboot
+	case decl.Upload != nil:
+		return ActionUpload
+	case decl.Download != nil:
+		return ActionDownload
 	case decl.Command == nil:
 		return ActionDocument
 	}
@@ -107,6 +111,9 @@ func (a Action) hasCommand() bool {
 
 // remote reports whether an action needs the target's shell.
 func (a Action) remote() bool { return a == ActionCommand || a == ActionScript }
+
+// transfers reports whether an action moves files through the target's shell.
+func (a Action) transfers() bool { return a == ActionUpload || a == ActionDownload }
 
 // stepUses is what a step's expressions refer to.
 type stepUses struct {

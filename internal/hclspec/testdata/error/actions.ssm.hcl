@@ -15,9 +15,27 @@ session "s" {
   }
 
   step "upload" {
-    upload { # ERROR: Not supported in this version
+    upload { # ERROR: Missing required argument
       source = "x"
     }
+  }
+
+  step "upload_beside" {
+    command = ["true"]
+    upload { # ERROR: Step with two actions
+      source      = "x"
+      destination = "/x"
+    }
+  }
+
+  step "download" {
+    download {
+      source      = "/x"
+      destination = "x"
+      mode        = "0644" # ERROR: Unsupported argument
+    }
+    dir = "/" # ERROR: Unused argument
+    expect {} # ERROR: Unused block
   }
 
   step "tty" {
