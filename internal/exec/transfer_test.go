@@ -3,13 +3,15 @@ package exec
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/ssmrun/ssmrun/internal/hclspec"
+	"github.com/ssmrun/ssmrun/internal/plan"
 	"github.com/ssmrun/ssmrun/internal/shell"
 )
 
@@ -95,10 +97,25 @@ func TestUnpackDoesNotWriteThroughLinks(t *testing.T) {
 	}
 }
 
-// treeOf is what the plan would have seen of a directory of this test.
-func treeOf(t *testing.T, path string) hclspec.Tree {
+// treeOf is what the plan would have seen of a file or directory of this test.
+func treeOf(t *testing.T, path string) plan.Tree {
 	t.Helper()
-	tree, err := hclspec.NewSnapshot(filepath.Dir(path)).Tree(filepath.Base(path))
+	tree := plan.Tree{Path: path}
+	err := filepath.Walk(path, func(file string, info os.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(path, file)
+		e := plan.TreeEntry{Name: name, Mode: info.Mode()}
+		tree.Dir = tree.Dir || info.IsDir()
+		e.Link, _ = os.Readlink(file)
+		if info.Mode().IsRegular() {
+			content, _ := os.ReadFile(file)
+			e.Size, e.SHA256 = info.Size(), fmt.Sprintf("%x", sha256.Sum256(content))
+		}
+		tree.Entries = append(tree.Entries, e)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +147,7 @@ func TestContentIsWhatThePlanHasSeen(t *testing.T) {
 	}
 	tree, single := treeOf(t, dir), treeOf(t, file)
 	os.WriteFile(file, []byte("two"), 0o644)
-	for _, tree := range []hclspec.Tree{tree, single} {
+	for _, tree := range []plan.Tree{tree, single} {
 		if _, err := openContent(tree); err == nil || !strings.Contains(err.Error(), "changed since the plan") {
 			t.Errorf("got %v", err)
 		}
