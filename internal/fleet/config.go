@@ -100,7 +100,9 @@ func (f *Fleet) isolated() (aws.Config, error) {
 	if f.opts.EndpointURL == "" || f.opts.Region == "" || f.opts.Static == nil {
 		return aws.Config{}, errors.New("an isolated fleet needs an endpoint, a region and credentials")
 	}
-	return aws.Config{Region: f.opts.Region, Credentials: f.opts.Static.provider()}, nil
+	// The cache is a pointer, which a keyring can compare; the SDK's static
+	// provider is a struct that cannot be, and config puts a cache around it, too.
+	return aws.Config{Region: f.opts.Region, Credentials: aws.NewCredentialsCache(f.opts.Static.provider())}, nil
 }
 
 // assume puts a provider block's assume_role on top of the credentials found.

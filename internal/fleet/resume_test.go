@@ -102,6 +102,23 @@ func TestResumeRefreshesCredentialsThatAreRefused(t *testing.T) {
 	}
 }
 
+// An isolated Fleet has its one key pair, and asks again with that.
+func TestAnIsolatedFleetIsRefusedAndAsksAgain(t *testing.T) {
+	s := &resumer{answer: func(n int, _ string, w http.ResponseWriter) {
+		if n == 1 {
+			fail(w, 400, "ExpiredTokenException", "no")
+			return
+		}
+		reply(w, map[string]any{"SessionId": "s-1", "TokenValue": "again"})
+	}}
+	f := inMemory(t, s, Options{})
+	l := &line{f: f, p: f.providers["aws"], id: "s-1"}
+	if token, err := l.resume(t.Context()); err != nil || token != "again" {
+		t.Errorf("got %q, %v", token, err)
+	}
+	f.Close()
+}
+
 func TestASignedDataChannelRefreshesCredentials(t *testing.T) {
 	s := &resumer{answer: func(_ int, key string, w http.ResponseWriter) {
 		w.WriteHeader(map[string]int{"OLD": 403, "NEW": 500}[key])
