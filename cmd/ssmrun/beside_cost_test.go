@@ -14,11 +14,11 @@ import (
 func TestBesideSession(t *testing.T) {
 	needBeside(t)
 	b := newBesides(t)
-	names, starts := b.programs(shellCommand("echo 42")...)
+	names, starts := b.programs(shellCommand("echo answered")...)
 	cpu, peak := map[string][]time.Duration{}, map[string][]int{}
 	for range *besideRuns {
 		for _, name := range names {
-			u := measured(t, starts[name](), "42")
+			u := measured(t, starts[name](), "answered")
 			cpu[name], peak[name] = append(cpu[name], u.cpu), append(peak[name], u.peak)
 		}
 	}

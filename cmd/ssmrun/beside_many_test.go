@@ -101,9 +101,9 @@ func openAtOnce(t *testing.T, nodes int) footprint {
 	var f footprint
 	ready := 0
 	last := ""
-	err = events(stdout, func(kind, text string) {
-		last = text
-		switch kind {
+	err = events(stdout, func(e logged) {
+		last = e.Text
+		switch e.Type {
 		case "session_ready":
 			ready++
 		case "job_complete": // none ends by itself

@@ -240,19 +240,23 @@ func median[T int | int64 | time.Duration](values []T) T {
 	return values[len(values)/2]
 }
 
-// events reads the events of `apply -json` and hands each to see.
-func events(r io.Reader, see func(kind, text string)) error {
+// logged is what the measurements want of an event of `apply -json`.
+type logged struct {
+	Type string    `json:"type"`
+	Text string    `json:"@message"`
+	At   time.Time `json:"@timestamp"`
+}
+
+// events hands each event to see.
+func events(r io.Reader, see func(logged)) error {
 	scan := bufio.NewScanner(r)
 	scan.Buffer(nil, 16<<20)
 	for scan.Scan() {
-		var e struct {
-			Type string `json:"type"`
-			Text string `json:"@message"`
-		}
+		var e logged
 		if err := json.Unmarshal(scan.Bytes(), &e); err != nil {
 			return fmt.Errorf("read event %q: %w", scan.Text(), err)
 		}
-		see(e.Type, e.Text)
+		see(e)
 	}
 	return scan.Err()
 }
