@@ -51,8 +51,8 @@ func newWire(s *session, t channel.Transport, conn *quietConn) *wire {
 	}
 	w := &wire{inner: inner, conn: conn, session: s, in: newLine(), out: newLine()}
 	w.ctx, w.gone = context.WithCancel(context.Background())
-	w.inLane = lane{faults: f, rng: s.rng(opens, 1)}
-	w.outLane = lane{faults: f, rng: s.rng(opens, 2)}
+	w.inLane = s.lane(opens, 1)
+	w.outLane = s.lane(opens, 3)
 	w.cutter = s.faults.cutByClock(w)
 	w.workers.Go(w.readAhead)
 	w.workers.Go(w.writeBehind)

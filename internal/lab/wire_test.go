@@ -155,7 +155,7 @@ func TestDialsThatAreNeverAnswered(t *testing.T) {
 func TestTheSameSeedMakesTheSameChoices(t *testing.T) {
 	choices := func(seed int64, number int) string {
 		l := &session{node: &node{id: "i-1", faults: hclspec.Faults{Seed: seed, Drop: 0.3, DropBurst: 2, Jitter: time.Second}}, number: number}
-		lane := lane{faults: l.node.faults, rng: l.rng(0, 1)}
+		lane := l.lane(0, 1)
 		frame := channel.Frame{Data: channel.AppendMessage(nil, &channel.Message{Type: channel.TypeOutput})}
 		var all []string
 		for range 50 {
