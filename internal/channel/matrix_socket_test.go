@@ -29,6 +29,7 @@ func TestMatrixCloseCodes(t *testing.T) {
 
 func closeWith(t *testing.T, code int) {
 	g := newRefGateway(t, refConfig{kind: "NonInteractiveCommands", handshake: true}, refFaults{})
+	g.begin()
 	connections := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := new(websocket.Upgrader).Upgrade(w, r, nil)

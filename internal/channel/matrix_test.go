@@ -134,12 +134,11 @@ func runCell(t *testing.T, row *matrixRow, column rune, seed uint64) {
 		conf.key = "alias/ssm"
 	}
 	c.g = newRefGateway(t, conf, c.base)
-	c.g.mu.Lock()
 	if row.lax {
 		c.g.agent.complain = func(string, ...any) {}
 	}
 	c.g.meddle = c.meddle
-	c.g.mu.Unlock()
+	c.g.begin()
 	cfg := c.g.config()
 	cfg.Stdout, cfg.Stderr = c, &c.stderr
 	dial := cfg.Dial

@@ -21,6 +21,7 @@ func TestReferenceSession(t *testing.T) {
 			var input bytes.Buffer
 			conf.input = func(_ uint32, p []byte) { input.Write(p) }
 			g := newRefGateway(t, conf, refFaults{latency: time.Millisecond})
+			g.begin()
 			defer g.stop()
 			var stdout, stderr recorder
 			cfg := g.config()

@@ -81,7 +81,7 @@ type refIdentity struct {
 	sequence int64
 }
 
-// newRefGateway starts the agent. stop must be called.
+// newRefGateway returns a gateway with its agent, which begin starts.
 func newRefGateway(t testing.TB, conf refConfig, faults refFaults) *refGateway {
 	g := &refGateway{t: t, faults: faults, start: time.Now(), wake: make(chan struct{}, 1), gone: make(chan struct{}),
 		agent: newRefAgent(conf, faults.seed), seen: map[refIdentity]uint64{}}
@@ -96,9 +96,13 @@ func newRefGateway(t testing.TB, conf refConfig, faults refFaults) *refGateway {
 		defer g.mu.Unlock()
 		g.pass(g.client, true, frame)
 	}
-	g.do(a.start)
-	go g.run()
 	return g
+}
+
+// begin starts the agent. stop must be called.
+func (g *refGateway) begin() {
+	g.do(g.agent.start)
+	go g.run()
 }
 
 // do does f on the gateway's goroutine, which is the agent's.

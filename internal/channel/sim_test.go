@@ -208,11 +208,12 @@ func (s *simulation) run() error {
 	}
 	s.conf.opened = func() { s.gateway.after(s.delay(2*time.Second), s.produce) }
 	s.gateway = newRefGateway(s.t, s.conf, s.faults)
-	defer s.gateway.stop()
 	if s.prepare != nil {
 		s.prepare()
 	}
 	s.watchStorms()
+	s.gateway.begin()
+	defer s.gateway.stop()
 	cfg := s.gateway.config()
 	cfg.Stdout, cfg.Stderr, cfg.TakePort = &s.down, &s.errs, s.kind.port
 	seed := s.faults.seed
