@@ -5,6 +5,8 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
@@ -29,6 +31,7 @@ type nursery struct {
 var errNurseryClosed = errors.New("the lab is closed")
 
 func newNursery(l *Lab) (*nursery, error) {
+	heedHangups()
 	n := &nursery{
 		lab:      l,
 		work:     &l.work,
@@ -44,6 +47,15 @@ func newNursery(l *Lab) (*nursery, error) {
 	}
 	n.census = openCensus(n)
 	return n, nil
+}
+
+// heedHangups lets the nodes' shells have hangups where the lab ignores them, as
+// under nohup: what is ignored is inherited, and a terminated session's processes
+// would stay. What this process catches it still does not heed.
+func heedHangups() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 }
 
 // serveOrders runs orders on a thread of its own until quit is closed. The
