@@ -225,6 +225,18 @@ func (s *Session) Interrupt() error {
 	return err
 }
 
+// ExitCode returns the exit code that has come while the session goes on: the
+// remote command has ended, and what it wrote before was delivered. Once the
+// session has ended Wait alone knows whether the code still stands.
+func (s *Session) ExitCode() (int, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.exit == nil {
+		return 0, false
+	}
+	return *s.exit, true
+}
+
 // Wait waits for the end of the session. It returns nil when the exit code 0
 // arrived, an *ExitError for another one, and an *ExitMissingError when the
 // session ended without any. By then all output was written. When ctx ends

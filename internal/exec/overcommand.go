@@ -73,11 +73,13 @@ func (a *attempt) collect(ctx context.Context, s *openSession, trailer *shell.Tr
 	if s.Ready(ctx) == nil {
 		a.ready(s, "")
 	}
-	stopped := false
+	stopped, draining := false, false
 	end := s.Wait(ctx)
 	if ctx.Err() != nil && !isClosed(s.Done()) {
-		stopped = true
-		end = a.stopSession(s)
+		if draining = trailer.Ended(); !draining {
+			stopped = true
+			end = a.stopSession(s)
+		}
 	}
 	result, err := trailer.Result()
 	if refused, ok := errors.AsType[*channel.EncryptionError](end); ok && err != nil && !refused.Unasked {
@@ -91,7 +93,18 @@ func (a *attempt) collect(ctx context.Context, s *openSession, trailer *shell.Tr
 		return a.lost(ctx, err)
 	}
 	result.Cancelled = result.Cancelled || stopped
-	return a.ended(ctx, result)
+	e := a.ended(ctx, result)
+	if draining {
+		e.said = stillEnding(ctx)
+	}
+	return e
+}
+
+// stillEnding is what to say of a command that had ended when ctx did, while its
+// session had not.
+func stillEnding(ctx context.Context) string {
+	_, why := stoppedAs(ctx)
+	return why + "; the command had ended by then, and only its session had not"
 }
 
 // stopSession interrupts the remote command and waits a while for its end.
@@ -109,6 +122,14 @@ func (a *attempt) stopSession(s *openSession) error {
 		return errors.New("it did not stop within " + wait.Round(time.Second).String())
 	}
 	return err
+}
+
+// exitWith is what Wait returns for a session that ended with an exit code.
+func exitWith(code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &channel.ExitError{Code: code}
 }
 
 func isExit(err error) bool {

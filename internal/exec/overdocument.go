@@ -65,13 +65,17 @@ func (a *attempt) converse(ctx context.Context, s *openSession, t *talk) ending 
 	t.begin(time.Now())
 	trouble := t.serve(ctx, s)
 	var end error
+	var said string
 	stopped := !isClosed(s.Done())
-	if stopped {
-		end = a.stopSession(s)
-	} else {
+	switch code, over := s.ExitCode(); {
+	case !stopped:
 		end = s.Wait(context.Background())
+	case over && ctx.Err() != nil:
+		stopped, said, end = false, stillEnding(ctx), exitWith(code)
+	default:
+		end = a.stopSession(s)
 	}
-	e := ending{result: t.result(end)}
+	e := ending{result: t.result(end), said: said}
 	e.result.Duration = time.Since(a.began)
 	if why := unseen(end); why != nil {
 		return a.unseenEnd(ctx, t, why, trouble)

@@ -17,8 +17,9 @@ import (
 // wire is a Starter that connects to an agent in memory behind which there is
 // no shell, only what the test wants to be said.
 type wire struct {
-	says  func(agent *channel.Agent) // nil: nothing
-	input func([]byte)               // nil: dropped
+	says  func(agent *channel.Agent)                 // nil: nothing
+	runs  func(agent *channel.Agent, call plan.Call) // nil: nothing
+	input func([]byte)                               // nil: dropped
 
 	terminateErr error
 
@@ -28,7 +29,7 @@ type wire struct {
 	attached   sync.WaitGroup
 }
 
-func (s *wire) Start(ctx context.Context, _ plan.Call, streams Streams, _ func(plan.Progress)) (*channel.Session, error) {
+func (s *wire) Start(ctx context.Context, call plan.Call, streams Streams, _ func(plan.Progress)) (*channel.Session, error) {
 	agent := channel.NewAgent(channel.AgentConfig{
 		SessionID:   "s-1",
 		SessionType: channel.StandardStream,
@@ -52,6 +53,9 @@ func (s *wire) Start(ctx context.Context, _ plan.Call, streams Streams, _ func(p
 	})
 	if err == nil && s.says != nil {
 		s.says(agent)
+	}
+	if err == nil && s.runs != nil {
+		s.runs(agent, call)
 	}
 	return session, err
 }

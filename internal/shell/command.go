@@ -108,7 +108,8 @@ func (t *Trailer) Screen() string {
 	return t.stderr.String()
 }
 
-// Result says how the step ended; call it once the session has ended. Without
+// Result says how the step ended; call it once the session has ended, or
+// Ended is true. Without
 // a trailer it is a *LostError: the step may have run in part, or whole.
 func (t *Trailer) Result() (Result, error) {
 	t.mu.Lock()
@@ -125,6 +126,14 @@ func (t *Trailer) Result() (Result, error) {
 	default:
 		return Result{}, &LostError{Screen: screen, Err: errors.New("the trailer of the command did not come")}
 	}
+}
+
+// Ended reports whether the step's end has come, so that Result has it although
+// the session goes on.
+func (t *Trailer) Ended() bool {
+	t.run.out.Lock()
+	defer t.run.out.Unlock()
+	return t.run.pending != nil || len(t.run.end) > 0
 }
 
 func (t *Trailer) writeStdout(p []byte) (int, error) {

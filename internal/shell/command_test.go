@@ -164,3 +164,22 @@ func TestWrapCommandRefuses(t *testing.T) {
 		}
 	}
 }
+
+// That the end has come is known while the session goes on.
+func TestWrappedCommandHasEnded(t *testing.T) {
+	line, trailer, err := WrapCommand(Step{Script: []byte("exit 3")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := split(t, line)
+	said, _ := exec.Command(words[0], words[1:]...).Output()
+	last := bytes.LastIndexByte(bytes.TrimRight(said, "\n"), '\n') + 1
+	_, _ = trailer.Stdout().Write(said[:last])
+	if trailer.Ended() {
+		t.Errorf("it has ended without %q", said[last:])
+	}
+	_, _ = trailer.Stdout().Write(said[last:])
+	if res, err := trailer.Result(); !trailer.Ended() || err != nil || res.ExitCode != 3 {
+		t.Errorf("ended %t, %+v, %v", trailer.Ended(), res, err)
+	}
+}
