@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -182,8 +183,8 @@ func (a *attempt) boot(ctx context.Context, client *shellClient) (shell.Info, er
 	if ctx.Err() == nil && answered.Err() != nil {
 		err = fmt.Errorf("no shell answered within %s: %w", bootTimeout, err)
 	}
-	if screen := strings.TrimSpace(client.Screen()); screen != "" {
-		err = fmt.Errorf("%w; the session showed: %q", err, lastRunes(screen, 400))
+	if failed, ok := errors.AsType[*shell.BootError](err); ok && failed.Screen != "" {
+		err = fmt.Errorf("%w; the session showed: %s", err, lastLines(failed.Screen))
 	}
 	return shell.Info{}, err
 }
@@ -254,6 +255,22 @@ func (w *lateWriter) Write(p []byte) (int, error) {
 		return 0, io.ErrClosedPipe
 	}
 	return s.Write(p)
+}
+
+// What is shown of a session in a message.
+const shownLines, shownRunes = 4, 120
+
+// lastLines is the end of a text, each line quoted, for a message of one line.
+func lastLines(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+	lines = lines[max(0, len(lines)-shownLines):]
+	for i, line := range lines {
+		if r := []rune(line); len(r) > shownRunes {
+			line = string(r[:shownRunes]) + "..."
+		}
+		lines[i] = strconv.Quote(line)
+	}
+	return strings.Join(lines, ", ")
 }
 
 // lastRunes keeps the last n characters.

@@ -106,6 +106,32 @@ func TestAShellThatDoesNotAnswerIsUnreachable(t *testing.T) {
 	})
 }
 
+// A session that dies under the boot is told with what it said, and without what
+// was typed into it, of which the terminal and the shell both have an echo.
+func TestABootThatFailsIsToldInTheTargetsWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var typed strings.Builder
+		s := &wire{}
+		s.says = func(a *channel.Agent) { say(a, "Welcome to web-01\r\n") }
+		s.input = func(data []byte) {
+			typed.Write(data)
+			if !strings.Contains(typed.String(), "\n") {
+				return
+			}
+			echo := strings.TrimSpace(typed.String())
+			say(s.agents[0], echo+"\r\n$ "+echo+"\r\n-sh: fork: Resource temporarily unavailable\r\n")
+			go func() { _ = s.agents[0].Close("") }()
+		}
+		w := wireWorld(s, "one")
+		w.run(t.Context())
+		wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Unreachable))
+		want := `the session showed: "Welcome to web-01", "-sh: fork: Resource temporarily unavailable"`
+		if got := w.lines("job_complete"); !strings.Contains(got, want) || strings.Contains(got, "stty") {
+			t.Errorf("the reason is %s", got)
+		}
+	})
+}
+
 func TestASessionThatClosesAtOnceIsUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &wire{says: func(a *channel.Agent) { _ = a.Terminate("Session document is not allowed") }}

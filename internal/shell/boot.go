@@ -36,8 +36,9 @@ const (
 type bootWait struct {
 	answers chan bootAnswer // a full channel drops: answers come in small numbers
 	tools   string
-	start   string  // number of the start under way, in the loader's x line
-	server  *server // candidate
+	start   string          // number of the start under way, in the loader's x line
+	server  *server         // candidate
+	typed   strings.Builder // what may come back as echo
 }
 
 func (b *bootWait) answer(a bootAnswer) {
@@ -59,12 +60,12 @@ func (c *Client) Boot(ctx context.Context) (Info, error) {
 	defer c.release()
 	s, err := c.up(ctx)
 	if err != nil {
-		return Info{}, &BootError{Screen: c.Screen(), Err: err}
+		return Info{}, err
 	}
 	return s.info, nil
 }
 
-// up returns the running server, or starts one.
+// up returns the running server, or starts one. The error is a *BootError.
 func (c *Client) up(ctx context.Context) (*server, error) {
 	c.mu.Lock()
 	s := c.server
@@ -72,7 +73,6 @@ func (c *Client) up(ctx context.Context) (*server, error) {
 	if s == nil {
 		c.boot = boot
 	}
-	loaded := c.shellUp
 	c.mu.Unlock()
 	if s != nil {
 		return s, nil
@@ -82,6 +82,18 @@ func (c *Client) up(ctx context.Context) (*server, error) {
 		c.boot = nil
 		c.mu.Unlock()
 	}()
+	s, err := c.start(ctx, boot)
+	if err != nil {
+		return nil, &BootError{Screen: withoutEcho(c.Screen(), boot.typed.String()), Err: err}
+	}
+	return s, nil
+}
+
+// start starts a server, over the loader that is there or another.
+func (c *Client) start(ctx context.Context, boot *bootWait) (*server, error) {
+	c.mu.Lock()
+	loaded := c.shellUp
+	c.mu.Unlock()
 	if loaded {
 		loaded = c.askLoader(ctx, boot)
 	}
@@ -171,6 +183,7 @@ var errServerEnded = errors.New("it ended before it was ready")
 
 // typeAndWait types text and waits for an answer.
 func (c *Client) typeAndWait(ctx context.Context, boot *bootWait, text string, want bootAnswer) error {
+	boot.typed.WriteString(text)
 	if _, err := io.WriteString(c.in, text); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import "fmt"
 
 // BootError says that the step server did not start: no step was sent.
 type BootError struct {
-	Screen string // what the session showed last, for people
+	Screen string // what the session showed last, for people, without the echo of what was typed
 	Err    error
 }
 

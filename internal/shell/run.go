@@ -46,7 +46,7 @@ func (c *Client) Run(ctx context.Context, step Step, stdout, stderr io.Writer) (
 	s, err := c.up(bootCtx)
 	cancel()
 	if err != nil {
-		return Result{}, &BootError{Screen: c.Screen(), Err: err}
+		return Result{}, err
 	}
 	r := c.begin(s, stdout, stderr)
 	defer c.detach(r)
