@@ -10,10 +10,16 @@ var (
 	ErrClosed = errors.New("channel closed by this end")
 
 	// ErrBusy is what Config.Resume wraps when the service answered, and
-	// refused for now: it was throttled, or did not like the credentials. The
+	// refused for now: it was throttled, or the credentials have expired. The
 	// pauses between the attempts then grow longer than for a network that is
 	// down.
 	ErrBusy = errors.New("refused for now")
+
+	// ErrRefused is what Config.Resume wraps when the service answered that this
+	// is not allowed, which time does not mend: after a few attempts, each with
+	// what is new in credentials, the session ends with that answer. A websocket
+	// request that is answered 401 or 403 is one more of these.
+	ErrRefused = errors.New("refused")
 
 	// ErrSessionOver is what Config.Resume returns (or wraps) when the service
 	// says that the session has ended, so that nobody tries again.

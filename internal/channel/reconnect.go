@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -15,6 +16,9 @@ const (
 	reconnectLimit = 2 * time.Second
 	// busyLimit is the limit for a service that answers, and refuses.
 	busyLimit = 15 * time.Second
+	// refusalLimit is how many times one outage may be refused for good: with
+	// the pauses above, seconds.
+	refusalLimit = 6
 )
 
 // outage is the time from the loss of a connection to the first message over
@@ -22,6 +26,7 @@ const (
 type outage struct {
 	session  *Session
 	attempts int // 0: no outage
+	refusals int
 	since    time.Time
 }
 
@@ -32,12 +37,13 @@ type outage struct {
 func (o *outage) reconnect(cause error) (Transport, error) {
 	s := o.session
 	if o.attempts == 0 {
-		o.since = time.Now()
+		o.since, o.refusals = time.Now(), 0
 	}
 	ctx, cancel := context.WithDeadline(s.ctx, o.since.Add(s.cfg.ResumeTimeout))
 	defer cancel()
 	for {
 		o.attempts++
+		s.suffers(cause)
 		if err := pause(ctx, o.pauseLimit(cause), s.cfg.jitter); err != nil {
 			return nil, o.over(cause, o.attempts-1)
 		}
@@ -56,8 +62,48 @@ func (o *outage) reconnect(cause error) (Transport, error) {
 			return nil, err
 		case ctx.Err() != nil:
 			return nil, o.over(cause, o.attempts) // the last attempt was cut short
+		case refused(err):
+			if o.refusals++; o.refusals == refusalLimit {
+				return nil, fmt.Errorf("%w; asked %d times", err, o.refusals)
+			}
 		}
 		cause = err
+	}
+}
+
+// refused reports whether the service does not allow the session to go on.
+func refused(err error) bool {
+	if upgrade, ok := errors.AsType[*DialError](err); ok {
+		return upgrade.Status == http.StatusUnauthorized || upgrade.Status == http.StatusForbidden
+	}
+	return errors.Is(err, ErrRefused)
+}
+
+// suffers notes why there is no connection.
+func (s *Session) suffers(cause error) {
+	s.mu.Lock()
+	s.outage = cause
+	s.mu.Unlock()
+}
+
+// Outage returns why the session is without a connection at the moment, as far as
+// is known: what the last attempt to resume it came to. It is nil while there is
+// one, and after the end.
+func (s *Session) Outage() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.transport != nil || isDone(s.done) {
+		return nil
+	}
+	return s.outage
+}
+
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -1,8 +1,10 @@
 package channel
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -143,6 +145,74 @@ func TestReconnectHasABound(t *testing.T) {
 
 // A refused token shows only as a connection that ends, so connections that
 // bring nothing must not be opened for ever.
+// What the service does not allow is asked for a few times, in seconds, and its
+// answer is the session's end.
+func TestARefusalForGoodEndsTheSessionSoon(t *testing.T) {
+	denied := fmt.Errorf("%w: AccessDeniedException", ErrRefused)
+	forbidden := &DialError{Status: 403, Err: errors.New("bad handshake")}
+	for name, c := range map[string]struct {
+		resume, dial error
+	}{"by ResumeSession": {resume: denied}, "by the upgrade": {dial: forbidden}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				attempts := 0
+				w := byHand(t, func(cfg *Config) {
+					dial := cfg.Dial
+					cfg.Dial = func(ctx context.Context) (Transport, error) {
+						if attempts > 0 && c.dial != nil {
+							return nil, c.dial
+						}
+						return dial(ctx)
+					}
+					cfg.Resume = func(context.Context) (string, error) { attempts++; return "again", c.resume }
+				})
+				w.service.Close()
+				start := time.Now()
+				err := w.s.Wait(context.Background())
+				wantMissing(t, err)
+				if took := time.Since(start); took > 10*time.Second || attempts != refusalLimit {
+					t.Errorf("gave up after %v and %d attempts", took, attempts)
+				}
+				if cause := cmp.Or(c.resume, c.dial); !errors.Is(err, cause) || w.s.Outage() != nil {
+					t.Errorf("ended with %v, outage %v", err, w.s.Outage())
+				}
+			})
+		})
+	}
+}
+
+// One attempt that is refused is not the end: new credentials mend it. While it
+// lasts it can be asked for.
+func TestARefusalThatIsTakenBackEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		w := byHand(t, func(cfg *Config) {
+			cfg.Resume = func(context.Context) (string, error) {
+				if attempts++; attempts < refusalLimit {
+					return "", ErrRefused
+				}
+				return "new", nil
+			}
+		})
+		if w.s.Outage() != nil {
+			t.Error("an outage before there was one")
+		}
+		w.service.Close()
+		time.Sleep(time.Second)
+		if err := w.s.Outage(); err == nil || attempts > 1 && !errors.Is(err, ErrRefused) {
+			t.Errorf("outage %v after %d attempts", err, attempts)
+		}
+		w.next()
+		w.send(0, PayloadExitCode, "EXIT_CODE: 4")
+		w.wantAcks(0)
+		if err := w.s.Outage(); err != nil {
+			t.Errorf("outage %v with a connection", err)
+		}
+		w.close("")
+		wantExit(t, w.s.Wait(within(t, time.Second)), 4)
+	})
+}
+
 func TestConnectionsThatBringNothingHaveABound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dials := 0

@@ -41,6 +41,7 @@ type Session struct {
 	mu        sync.Mutex // protects what follows
 	phase     phase
 	transport Transport // nil: reconnecting
+	outage    error     // why, or why the last time
 	agent     HandshakeRequest
 	kind      SessionTypeParameters
 	message   string         // of HandshakeComplete

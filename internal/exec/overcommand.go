@@ -118,8 +118,17 @@ func (a *attempt) stopSession(s *openSession) error {
 	defer cancel()
 	err := s.Wait(ctx)
 	if ctx.Err() != nil && !isClosed(s.Done()) {
+		err = s.withOutage(errors.New("it did not stop within " + wait.Round(time.Second).String()))
 		_ = s.Close()
-		return errors.New("it did not stop within " + wait.Round(time.Second).String())
+	}
+	return err
+}
+
+// withOutage adds to err why the session has no connection, if it has none: what
+// was to stop its command has not arrived then.
+func (s *openSession) withOutage(err error) error {
+	if outage := s.Outage(); outage != nil {
+		return fmt.Errorf("%w; %w", err, outage)
 	}
 	return err
 }

@@ -51,6 +51,7 @@ func (a *attempt) overShell(ctx context.Context) ending {
 		a.dropShell()
 		return ending{outcome: outcome.Unreachable, why: err.Error()}
 	}
+	err = client.session.withOutage(err)
 	a.dropShell()
 	return a.lost(ctx, err)
 }

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,8 @@ type wire struct {
 	input func([]byte)                               // nil: dropped
 
 	terminateErr error
+	resume       func() (token string, err error) // nil: a lost connection is the end
+	links        []channel.Transport              // the agent's ends of the connections; under mu
 
 	mu         sync.Mutex // protects what follows
 	terminated int
@@ -43,10 +46,18 @@ func (s *wire) Start(ctx context.Context, call plan.Call, streams Streams, _ fun
 	s.mu.Lock()
 	s.agents = append(s.agents, agent)
 	s.mu.Unlock()
+	var resume func(context.Context) (string, error)
+	if s.resume != nil {
+		resume = func(context.Context) (string, error) { return s.resume() }
+	}
 	session, err := channel.Connect(ctx, channel.Config{
 		SessionID: "s-1", Token: "token", Stdout: streams.Stdout, Stderr: streams.Stderr,
+		Resume: resume, OnReconnect: streams.OnReconnect,
 		Dial: func(context.Context) (channel.Transport, error) {
 			client, service := channel.Pipe()
+			s.mu.Lock()
+			s.links = append(s.links, service)
+			s.mu.Unlock()
 			s.attached.Go(func() { _ = agent.Attach(context.Background(), service, nil) })
 			return client, nil
 		},
@@ -182,6 +193,36 @@ func TestInterruptsDuringTheBoot(t *testing.T) {
 					t.Errorf("%d sessions terminated, exit code %d", s.terminated, w.summary.ExitCode())
 				}
 				if d := w.summary.Duration; d > 10*time.Second {
+					t.Errorf("it took %s", d)
+				}
+			})
+		})
+	}
+}
+
+// What keeps a connection from being resumed is in the reason, also where the
+// step's time is over before the session gives up.
+func TestWhyASessionIsNotResumedIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  error
+		timeout time.Duration
+		within  time.Duration
+	}{
+		"refused": {channel.ErrRefused, time.Minute, 15 * time.Second},
+		"busy":    {channel.ErrBusy, 5 * time.Second, 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &wire{resume: func() (string, error) { return "", fmt.Errorf("%w: AnAnswer", c.answer) }}
+				w := documentWorld(s, nil)
+				w.change("one", func(s *plan.Step) { s.Timeout = c.timeout })
+				time.AfterFunc(time.Second, func() { s.links[0].Close() })
+				w.run(t.Context())
+				wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Unknown))
+				if got := w.lines("job_complete"); !strings.Contains(got, "AnAnswer") {
+					t.Errorf("the reason is %s", got)
+				}
+				if d := w.summary.Duration; d > c.within {
 					t.Errorf("it took %s", d)
 				}
 			})

@@ -87,6 +87,13 @@ var staleCodes = map[string]bool{
 	"AccessDeniedException":       true,
 }
 
+// expired reports whether the credentials are those of nobody, so that somebody who
+// logs in again mends it; the others of stale are not allowed what they ask for.
+func expired(err error) bool {
+	code := apiCode(err)
+	return staleCodes[code] && code != "AccessDenied" && code != "AccessDeniedException"
+}
+
 // stale reports whether other credentials might get another answer.
 func stale(err error) bool {
 	if staleCodes[apiCode(err)] {

@@ -27,7 +27,7 @@ func (l *line) resume(ctx context.Context) (string, error) {
 	}
 	again, renewErr := l.p.keys.renew(ctx, used)
 	if renewErr != nil {
-		return "", fmt.Errorf("%w: %w: %w", channel.ErrBusy, ended(ctx, explain(err)), renewErr)
+		return "", fmt.Errorf("%w: %w", explainResume(ctx, err), renewErr)
 	}
 	if again {
 		token, err = l.askToResume(ctx)
@@ -61,10 +61,20 @@ func explainResume(ctx context.Context, err error) error {
 	_, throttled := retry.DefaultThrottleErrorCodes[apiCode(err)]
 	api, answered := errors.AsType[*APIError](told)
 	switch {
-	case answered && (api.Code == "DoesNotExistException" || strings.Contains(strings.ToLower(api.Message), "already terminated")):
+	case answered && over(api):
 		return fmt.Errorf("%w: %w", channel.ErrSessionOver, told)
-	case throttled || stale(err):
+	case throttled || expired(err):
 		return fmt.Errorf("%w: %w", channel.ErrBusy, told)
+	case stale(err):
+		return fmt.Errorf("%w: %w", channel.ErrRefused, told)
 	}
 	return told
+}
+
+// over reports whether AWS's answer is that there is no such session, or none any
+// more.
+func over(api *APIError) bool {
+	message := strings.ToLower(api.Message)
+	return api.Code == "DoesNotExistException" || strings.HasPrefix(api.Code, "InvalidSession") ||
+		strings.Contains(message, "already terminated") || strings.Contains(message, "session is terminated")
 }

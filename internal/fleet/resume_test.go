@@ -69,7 +69,11 @@ func TestResumeRefreshesCredentialsThatAreRefused(t *testing.T) {
 	for _, refusal := range []struct {
 		status int
 		code   string
-	}{{400, "ExpiredTokenException"}, {400, "UnrecognizedClientException"}, {403, "Forbidden"}, {400, "AccessDeniedException"}} {
+		is     error
+	}{
+		{400, "ExpiredTokenException", channel.ErrBusy}, {400, "UnrecognizedClientException", channel.ErrBusy},
+		{403, "Forbidden", channel.ErrRefused}, {400, "AccessDeniedException", channel.ErrRefused},
+	} {
 		t.Run(refusal.code, func(t *testing.T) {
 			s := &resumer{answer: func(_ int, key string, w http.ResponseWriter) {
 				if key == "OLD" {
@@ -82,7 +86,7 @@ func TestResumeRefreshesCredentialsThatAreRefused(t *testing.T) {
 
 			// Nobody has logged in again yet.
 			_, err := l.resume(t.Context())
-			if !errors.Is(err, channel.ErrBusy) || errors.Is(err, channel.ErrSessionOver) || !strings.Contains(err.Error(), refusal.code) {
+			if !errors.Is(err, refusal.is) || errors.Is(err, channel.ErrSessionOver) || !strings.Contains(err.Error(), refusal.code) {
 				t.Errorf("with old credentials: %v", err)
 			}
 			login(t, file, "NEW")
@@ -139,6 +143,7 @@ func TestResumeTellsAnEndFromARefusal(t *testing.T) {
 	}{
 		"gone":       {func(w http.ResponseWriter) { fail(w, 400, "DoesNotExistException", "") }, channel.ErrSessionOver, "DoesNotExistException"},
 		"terminated": {func(w http.ResponseWriter) { fail(w, 400, "BadRequest", "Session is already terminated") }, channel.ErrSessionOver, "already terminated"},
+		"no such":    {func(w http.ResponseWriter) { fail(w, 400, "InvalidSessionId", "") }, channel.ErrSessionOver, "InvalidSessionId"},
 		"throttled":  {func(w http.ResponseWriter) { fail(w, 400, "ThrottlingException", "Rate exceeded") }, channel.ErrBusy, "Rate exceeded"},
 		"no token":   {func(w http.ResponseWriter) { reply(w, map[string]any{"SessionId": "s-1"}) }, nil, ""},
 	} {
