@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/ssmrun/ssmrun/internal/outcome"
 )
@@ -48,6 +49,15 @@ type (
 		Outcomes map[outcome.Outcome]int `json:"outcomes"`
 	}
 
+	// WavePause says that a rollout rests before its next wave.
+	WavePause struct {
+		Address    string `json:"addr" mask:"keep"`
+		Session    string `json:"session" mask:"keep"`
+		Wave       int    `json:"wave"` // the next
+		Of         int    `json:"of"`
+		DurationMS int64  `json:"duration_ms"`
+	}
+
 	// WaveHalted says that a rollout used up its budget.
 	WaveHalted struct {
 		Address  string `json:"addr" mask:"keep"`
@@ -69,6 +79,12 @@ func (WaveComplete) Type() string  { return "wave_complete" }
 func (WaveComplete) Level() string { return LevelInfo }
 func (f WaveComplete) Message() string {
 	return fmt.Sprintf("%s: wave %d of %d complete: %s", f.Address, f.Wave, f.Of, tally(f.Outcomes))
+}
+
+func (WavePause) Type() string  { return "wave_pause" }
+func (WavePause) Level() string { return LevelInfo }
+func (f WavePause) Message() string {
+	return fmt.Sprintf("%s: pausing %s before wave %d of %d", f.Address, time.Duration(f.DurationMS)*time.Millisecond, f.Wave, f.Of)
 }
 
 func (WaveHalted) Type() string  { return "wave_halted" }

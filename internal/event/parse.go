@@ -59,7 +59,7 @@ var decoders = decodersOf(
 	decode[VersionFact], decode[LogFact], decode[Diagnostic],
 	decode[PlannedSession], decode[PlanSummary],
 	decode[RunStart], decode[Approval], decode[CheckComplete], decode[RunSummary], decode[Outputs],
-	decode[WaveStart], decode[WaveComplete], decode[WaveHalted],
+	decode[WaveStart], decode[WaveComplete], decode[WavePause], decode[WaveHalted],
 	decode[SessionQueued], decode[SessionStart], decode[SessionReady],
 	decode[SessionReconnect], decode[SessionComplete], decode[JobComplete],
 	decode[StepStart], decode[StepOutput], decode[StepProgress], decode[StepExpect], decode[StepCapture], decode[StepComplete],

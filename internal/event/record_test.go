@@ -100,7 +100,7 @@ func TestFieldsOfFactsDoNotHideTheEnvelope(t *testing.T) {
 
 func TestTypesAreThoseOfTheContract(t *testing.T) {
 	want := strings.Fields(`version log diagnostic planned_session plan_summary run_start wave_start
-		wave_complete wave_halted approval session_queued session_start session_ready session_reconnect
+		wave_complete wave_pause wave_halted approval session_queued session_start session_ready session_reconnect
 		session_complete step_start step_output step_progress step_expect step_capture step_complete job_complete
 		check_complete run_summary outputs`)
 	for _, name := range want {

@@ -68,6 +68,15 @@ func (c *coordinator) rest(ro *rollout) {
 		return
 	}
 	ro.phase = resting
+	if r.Pause > 0 {
+		c.log.Emit(event.WavePause{
+			Address:    ro.session.Address,
+			Session:    ro.session.Name,
+			Wave:       next + 1,
+			Of:         ro.waves(),
+			DurationMS: r.Pause.Milliseconds(),
+		})
+	}
 	targets := "1 target"
 	if n := len(ro.waveJobs(next)); n != 1 {
 		targets = fmt.Sprintf("%d targets", n)

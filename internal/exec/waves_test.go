@@ -28,10 +28,12 @@ func TestWavesGoInTurnWithAPauseBetween(t *testing.T) {
 0s wave_start web 1/3 [i-01]
 1s job_complete session.web["i-01"] passed
 1s wave_complete web 1/3 map[passed:1]
+1s wave_pause (session.web: pausing 30s before wave 2 of 3)
 31s wave_start web 2/3 [i-02 i-03]
 32s job_complete session.web["i-02"] passed
 36s job_complete session.web["i-03"] passed
 36s wave_complete web 2/3 map[passed:2]
+36s wave_pause (session.web: pausing 30s before wave 3 of 3)
 1m6s wave_start web 3/3 [i-04]
 1m7s job_complete session.web["i-04"] passed
 1m7s wave_complete web 3/3 map[passed:1]

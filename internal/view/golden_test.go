@@ -176,6 +176,7 @@ func badNight(t testing.TB) *story {
 	}
 	s.done(one, outcome.Failed, "healthy", "exit_code: expected 0, got 7")
 	s.add(event.WaveComplete{Address: "session.restart", Session: "restart", Wave: 1, Of: 2, Outcomes: map[outcome.Outcome]int{outcome.Failed: 1}})
+	s.add(event.WavePause{Address: "session.restart", Session: "restart", Wave: 2, Of: 2, DurationMS: 90_000})
 	s.add(event.WaveStart{Address: "session.restart", Session: "restart", Wave: 2, Of: 2, Targets: []string{"i-2", "i-3", "i-4", "i-5", "i-6"}})
 
 	evil := job("restart", "i-2", "web\x1b[2J-02\r\n15:04:09  web-99  restart: passed")

@@ -72,7 +72,7 @@ func (v *plainView) Record(rec event.Record) {
 		v.say(rec.Time, "", Sanitize(f.Message()))
 	case event.CheckComplete:
 		v.check(rec.Time, f)
-	case event.WaveStart, event.WaveComplete, event.WaveHalted:
+	case event.WaveStart, event.WaveComplete, event.WavePause, event.WaveHalted:
 		v.wave(rec.Time, f)
 	case event.RunSummary:
 		v.sum.write(rec.RunID)
@@ -194,6 +194,9 @@ func (v *plainView) wave(at time.Time, fact event.Fact) {
 		if f.Of > 1 {
 			v.say(at, "", fmt.Sprintf("%s: wave %d of %d complete: %s", Sanitize(f.Session), f.Wave, f.Of, v.opts.tally(f.Outcomes)))
 		}
+	case event.WavePause:
+		v.say(at, "", fmt.Sprintf("%s: pausing %s before wave %d of %d", Sanitize(f.Session),
+			setting(time.Duration(f.DurationMS)*time.Millisecond), f.Wave, f.Of))
 	case event.WaveHalted:
 		v.say(at, "", v.opts.paint(red, fmt.Sprintf("%s: HALTED in wave %d: %s; nothing more is started",
 			Sanitize(f.Session), f.Wave, Sanitize(f.Reason))))
