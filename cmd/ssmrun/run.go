@@ -73,7 +73,7 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		Reason:      fleet.Reason,
 		Announce:    a.announcement(p, store),
 	})
-	if summary != nil && (summary.Orphans || len(summary.Open) > 0) {
+	if summary.Orphans || len(summary.Open) > 0 {
 		sweep(u, p.fleet, summary, store.ID())
 	}
 	logErr := log.Close()
@@ -82,7 +82,8 @@ func (a *applying) run(in *interrupts, u *ui, p *prepared, approve *approver) (*
 		logErr = rescue(logErr, log, store.ID())
 	}
 	if err := errors.Join(runErr, logErr); err != nil {
-		return nil, err
+		summary.Broken = true
+		return summary, exitError{code: summary.ExitCode(), err: err}
 	}
 	// The run is what counts: that nobody reads what is shown, as in
 	// `ssmrun apply | head`, does not change its exit code.

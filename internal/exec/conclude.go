@@ -39,20 +39,18 @@ func (r *run) conclude() (*Summary, error) {
 	}
 	s.Mistakes = conclusion.Diagnostics.HasErrors()
 	s.Duration = time.Since(r.began)
-	code := s.ExitCode()
-	if err != nil && code == outcome.ExitPassed {
-		code = outcome.ExitError
-	}
+	s.Broken = err != nil
 	facts = append(facts, event.RunSummary{
 		Jobs:        s.Tally.Jobs,
 		Checks:      checks,
-		ExitCode:    code,
+		ExitCode:    s.ExitCode(),
 		Halted:      s.Tally.Halted,
 		Interrupted: s.Tally.Interrupted,
 		DurationMS:  s.Duration.Milliseconds(),
 	})
 	if commitErr := r.log.Commit(facts...); commitErr != nil && r.failure() == nil {
 		err = errors.Join(err, fmt.Errorf("record the run's end: %w", commitErr))
+		s.Broken = true
 	}
 	return s, err
 }

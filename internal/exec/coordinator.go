@@ -127,7 +127,7 @@ func (c *coordinator) spawn(f func() func()) {
 func (c *coordinator) checkStop() {
 	switch {
 	case isClosed(c.failing):
-		c.stop("the run could not be recorded")
+		c.stop(c.unrecorded())
 	case c.ctx.Err() != nil || c.opts.Stopping != nil && isClosed(c.opts.Stopping):
 		c.tally.Interrupted = true
 		c.stop("interrupted")

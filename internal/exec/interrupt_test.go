@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -118,6 +119,30 @@ func TestNothingStartsThatCannotBeRecorded(t *testing.T) {
 		}
 		wantOutcomes(t, w, jobsOf(web, outcome.Passed, outcome.NotStarted))
 	})
+}
+
+// A run that could not be recorded has exit code 1, in its summary as for the
+// process, although its jobs are cancelled; and they say what was in the way.
+func TestARunThatBreaksHasOneExitCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(newSession("web", 1, withSteps("one", "two")))
+		w.opts.Starter = &wire{}
+		time.AfterFunc(500*time.Millisecond, func() { w.live.fail(errors.New("write output: no space left")) })
+		w.run(t.Context())
+		if w.err == nil || !w.summary.Broken || w.summary.ExitCode() != outcome.ExitError {
+			t.Errorf("error %v, exit code %d", w.err, w.summary.ExitCode())
+		}
+		if got := w.lines("job_complete"); !strings.Contains(got, " cancelled ") || !strings.Contains(got, "the run could not be recorded: write output: no space left") {
+			t.Errorf("the reason is %s", got)
+		}
+		if got := w.lines("run_summary"); !strings.Contains(got, "exit=1") {
+			t.Errorf("summary %s", got)
+		}
+	})
+	s := Summary{Broken: true, Tally: outcome.Tally{Jobs: map[outcome.Outcome]int{outcome.Unknown: 1}}}
+	if got := s.ExitCode(); got != outcome.ExitUnknown {
+		t.Errorf("exit code %d, want 6", got)
+	}
 }
 
 func TestARunThatCannotBeRecordedDoesNotBegin(t *testing.T) {

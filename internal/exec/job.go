@@ -135,7 +135,7 @@ func (j *jobRun) runFinally() {
 // stopped reports whether no further step may start.
 func (j *jobRun) stopped() (string, bool) {
 	if isClosed(j.failing) {
-		return "the run could not be recorded", true
+		return j.unrecorded(), true
 	}
 	if why, stopped := j.Brake.Stopped(); stopped {
 		return why, true

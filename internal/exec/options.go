@@ -51,6 +51,9 @@ type Summary struct {
 	// Mistakes: a check or an output could not be evaluated. The diagnostics
 	// are in the Conclusion, and among the events.
 	Mistakes bool
+	// Broken: the run could not be recorded as it has to be, or not concluded.
+	// Run's error says why.
+	Broken bool
 	// Orphans: StartSession was called for a session whose id is not known. The
 	// caller should look for sessions whose reason names this run.
 	Orphans bool
@@ -64,11 +67,11 @@ type OpenSession struct {
 	Err               error
 }
 
-// ExitCode is what the process owes its caller for this run, when Run returned
-// no error.
+// ExitCode is what the process owes its caller for this run. A run that broke has
+// 1, for what else it tells may be a consequence, unless an outcome is unknown.
 func (s *Summary) ExitCode() int {
 	code := s.Tally.ExitCode()
-	if code == outcome.ExitPassed && s.Mistakes {
+	if s.Broken && code != outcome.ExitUnknown || s.Mistakes && code == outcome.ExitPassed {
 		return outcome.ExitError
 	}
 	return code

@@ -30,15 +30,22 @@ func Run(ctx context.Context, p *plan.Plan, opts Options) (*Summary, error) {
 
 func (r *run) execute(ctx context.Context) (*Summary, error) {
 	if err := r.check(); err != nil {
-		return r.summary(), err
+		return r.broken(), err
 	}
 	announce := r.opts.Announce
 	announce.Jobs = r.jobs()
 	if err := r.log.Commit(announce); err != nil {
-		return r.summary(), fmt.Errorf("record the run's start: %w", err)
+		return r.broken(), fmt.Errorf("record the run's start: %w", err)
 	}
 	newCoordinator(ctx, r).loop()
 	return r.conclude()
+}
+
+// broken is the summary of a run that did not begin.
+func (r *run) broken() *Summary {
+	s := r.summary()
+	s.Broken = true
+	return s
 }
 
 // run is what the parts of one execution share.
@@ -140,6 +147,11 @@ func (r *run) fail(err error) {
 	if first {
 		close(r.failing)
 	}
+}
+
+// unrecorded is why nothing more starts after a failure.
+func (r *run) unrecorded() string {
+	return fmt.Sprintf("the run could not be recorded: %v", r.failure())
 }
 
 func (r *run) failure() error {
