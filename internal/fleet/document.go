@@ -33,7 +33,7 @@ const (
 // Documents reads each document once (GetDocument), several at the same time.
 // The name "" stands for the account's shell preferences, which need not exist:
 // then it is what Session Manager does by default. A document that is not there
-// or is no session document is an error that names it.
+// or is no session document has a Defect that names it.
 func (f *Fleet) Documents(ctx context.Context, refs []plan.DocumentRef) (map[plan.DocumentRef]plan.Document, error) {
 	refs = slices.Clone(refs)
 	docs := make([]plan.Document, len(refs))
@@ -84,14 +84,14 @@ func (p *provider) readDocument(ctx context.Context, name string) (plan.Document
 		if name == "" {
 			return plan.Document{SessionType: "Standard_Stream", IdleTimeout: defaultIdle}, nil
 		}
-		return plan.Document{}, fmt.Errorf("document %q does not exist in this account and region, or is not shared with it: "+
-			"see `aws ssm list-documents --filters Key=DocumentType,Values=Session`", name)
+		return p.unfit(name, "The document %q does not exist in the account and region of provider %s (%s), or is not shared with it: "+
+			"see `aws ssm list-documents --filters Key=DocumentType,Values=Session`"), nil
 	}
 	if err != nil {
 		return plan.Document{}, fmt.Errorf("read document %q: %w", asked, explain(err))
 	}
 	if out.DocumentType != "" && out.DocumentType != types.DocumentTypeSession {
-		return plan.Document{}, fmt.Errorf("document %q is a %s document: a session needs one of type Session", asked, out.DocumentType)
+		return p.unfit(asked, "The document %q of provider %s (%s) is of type "+string(out.DocumentType)+": a session needs one of type Session"), nil
 	}
 	doc, err := parseDocument([]byte(aws.ToString(out.Content)))
 	if err != nil {
@@ -100,6 +100,12 @@ func (p *provider) readDocument(ctx context.Context, name string) (plan.Document
 	doc.Name = name
 	doc.Version = aws.ToString(out.DocumentVersion)
 	return doc, nil
+}
+
+// unfit is a document of which no session can be had; why takes its name, the
+// provider and the region.
+func (p *provider) unfit(name, why string) plan.Document {
+	return plan.Document{Name: name, Defect: fmt.Sprintf(why, name, p.Key, p.Region)}
 }
 
 // sessionDocument is the schema of session documents, version 1.0, as far as it

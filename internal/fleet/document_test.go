@@ -64,13 +64,13 @@ func TestDocuments(t *testing.T) {
 func TestDocumentsThatAreNoGood(t *testing.T) {
 	f := inMemory(t, &service{documents: map[string]string{"Broken": "schemaVersion: '1.0'\n"}}, Options{})
 	_, err := f.Documents(t.Context(), []plan.DocumentRef{{Provider: "aws", Name: "Nope"}, {Provider: "aws", Name: "Broken"}})
-	if err == nil {
-		t.Fatal("no error")
+	if want := `read document "Broken": parse its content as JSON`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%q is not in: %v", want, err)
 	}
-	for _, want := range []string{`document "Nope" does not exist`, `read document "Broken": parse its content as JSON`} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in: %v", want, err)
-		}
+	nope := plan.DocumentRef{Provider: "aws", Name: "Nope"}
+	docs, err := f.Documents(t.Context(), []plan.DocumentRef{nope})
+	if got := docs[nope].Defect; err != nil || !strings.Contains(got, `document "Nope" does not exist`) || !strings.Contains(got, "provider aws") {
+		t.Errorf("defect %q, %v", got, err)
 	}
 }
 

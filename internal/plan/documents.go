@@ -228,7 +228,7 @@ func (c documentChoice) chooseWithout(job *Job) {
 		job.Kind, job.Document = KindCommand, nonInteractive
 		// Without a description it is taken as AWS publishes it.
 		job.SeparateOutput = true
-		if doc, ok := c.plan.Documents[DocumentRef{job.Target.Provider, nonInteractive}]; ok {
+		if doc, ok := c.plan.Documents[DocumentRef{job.Target.Provider, nonInteractive}]; ok && doc.Defect == "" {
 			job.SeparateOutput = doc.SeparateOutputStream
 		}
 	default:
@@ -240,6 +240,10 @@ func (c documentChoice) describe(job *Job) (Document, bool) {
 	doc, ok := c.plan.Documents[DocumentRef{job.Target.Provider, job.Document}]
 	if !ok {
 		c.problems.errorf(c.at, "No such document", "The document %q is not there, or may not be read, with provider %s. Correct its name.", clipText(job.Document, 130), job.Target.Provider)
+	}
+	if doc.Defect != "" {
+		c.problems.errorf(c.at, "No such session document", "%s.", doc.Defect)
+		return doc, false
 	}
 	return doc, ok
 }
@@ -254,7 +258,7 @@ func (c documentChoice) checkParameters(job *Job, given map[string]bool, at hcls
 		return
 	}
 	doc, ok := c.plan.Documents[DocumentRef{job.Target.Provider, job.Document}]
-	if !ok {
+	if !ok || doc.Defect != "" {
 		return
 	}
 	for _, name := range sortedKeys(given) {

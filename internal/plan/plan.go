@@ -99,6 +99,10 @@ type Document struct {
 	LogSinks             []string
 	IdleTimeout          time.Duration
 	MaxSessionTime       time.Duration
+
+	// Defect is why no session can be had with it, "" when one can: it is not
+	// there, or of another type. Nothing but Name is known then.
+	Defect string `json:",omitempty"`
 }
 
 // Plan is what will run: pure data, made from a runbook, values and targets.
