@@ -67,19 +67,23 @@ func (p *pacer) wait(ctx context.Context, report func(plan.Progress)) error {
 
 // again is wait for a call that was throttled: it has waited once, so it goes
 // to the front, after a random part of one interval so that several clients
-// that share an account do not meet again.
+// that share an account do not meet again. That is reported however short it is.
 func (p *pacer) again(ctx context.Context, report func(plan.Progress)) error {
 	p.mu.Lock()
-	limit := p.limiter.Limit()
+	late := time.Duration(rand.Float64() * float64(time.Second) / float64(p.limiter.Limit()))
+	expected := max(late, p.expected(true))
 	p.mu.Unlock()
-	jitter := time.NewTimer(time.Duration(rand.Float64() * float64(time.Second) / float64(limit)))
+	if report != nil {
+		report(plan.Progress{Why: "throttled by AWS", Wait: expected})
+	}
+	jitter := time.NewTimer(late)
 	defer jitter.Stop()
 	select {
 	case <-jitter.C:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return p.queue(ctx, true, "throttled by AWS", report)
+	return p.queue(ctx, true, "", nil)
 }
 
 func (p *pacer) queue(ctx context.Context, front bool, why string, report func(plan.Progress)) error {
