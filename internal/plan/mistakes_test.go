@@ -50,6 +50,9 @@ func TestMistakes(t *testing.T) {
 		"bad JMESPath":           {session("", "command = \"x\"\n    expect {\n      stdout { json = \"a[\" }\n    }"), []string{"JMESPath"}},
 		"contains nothing":       {session("", "command = \"x\"\n    expect {\n      stdout { contains = \"\" }\n    }"), []string{"found in everything", "lines"}},
 		"bad exit code":          {session("", "command = \"x\"\n    expect {\n      exit_code = \"none\"\n    }"), []string{"exit_code"}},
+		"exit code too great":    {session("", "command = \"x\"\n    expect {\n      exit_code = 256\n    }"), []string{"8:19-22 Bad exit_code", "no command exits with 256", "0 to 255"}},
+		"negative exit code":     {session("", "command = \"x\"\n    expect {\n      exit_code = [0, -1]\n    }"), []string{"no command exits with -1"}},
+		"half an exit code":      {session("", "command = \"x\"\n    expect {\n      exit_code = [0, 1.5]\n    }"), []string{"not [0, 1.5]"}},
 		"type of a capture": {
 			session("", "command = \"a\"\n    captures = { n = tonumber(self.stdout) }\n  }\n  step \"y\" {\n    command = [\"x\", step.x.captures.n.value]"),
 			[]string{"attribute"},

@@ -155,7 +155,7 @@ func (r *renderer) rehearseExpect(step *Step) {
 		return
 	}
 	if v, ok := r.plain("exit_code", decl.ExitCode, cty.DynamicPseudoType); ok {
-		if _, _, err := exitCodes(v); err != nil {
+		if _, _, err := exitCodes(v, wideCodes(r.job, step)); err != nil {
 			r.problems.errorf(decl.ExitCode.Range(), "Bad exit_code", "%s.", err)
 		}
 	}

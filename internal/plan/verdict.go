@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,7 +46,7 @@ func (j *judgement) exitCode(expr hclspec.Expression) {
 	if !ok {
 		return
 	}
-	codes, any, err := exitCodes(v)
+	codes, any, err := exitCodes(v, wideCodes(j.job, j.step))
 	switch {
 	case isSecret(v):
 		j.problems.add(sensitiveIn("exit_code", expr, j.scope()))
@@ -61,8 +62,15 @@ func (j *judgement) exitCode(expr hclspec.Expression) {
 	}
 }
 
-// exitCodes reads what exit codes are accepted: a number, a list, or "any".
-func exitCodes(v cty.Value) (codes []int64, any bool, err error) {
+// wideCodes reports whether a step's exit code may be more than a byte, as it may
+// on Windows, which this machine may run.
+func wideCodes(job *Job, step *Step) bool {
+	return job.Target.Platform == "Windows" || step.Action == ActionLocalCommand
+}
+
+// exitCodes reads what exit codes are accepted: a number, a list, or "any". One
+// that no command can have is an error.
+func exitCodes(v cty.Value, wide bool) (codes []int64, any bool, err error) {
 	texts, ok := textsOf(v)
 	if ok && v.Type() == cty.String && texts[0] == "any" {
 		return nil, true, nil
@@ -73,12 +81,26 @@ func exitCodes(v cty.Value) (codes []int64, any bool, err error) {
 			ok = false
 			break
 		}
+		switch {
+		case wide && (n < math.MinInt32 || n > math.MaxUint32):
+			return nil, false, fmt.Errorf("no command exits with %d: an exit code of Windows has 32 bits", n)
+		case !wide && (n < 0 || n > 255):
+			return nil, false, fmt.Errorf("no command exits with %d: an exit code is from 0 to 255, and 128 + N after signal N", n)
+		}
 		codes = append(codes, n)
 	}
 	if !ok || len(codes) == 0 {
-		return nil, false, fmt.Errorf("\"exit_code\" is a whole number, a list of them, or \"any\", and not %s", shown(v))
+		return nil, false, fmt.Errorf("\"exit_code\" is a whole number, a list of them, or \"any\", and not %s", badCodes(v, texts))
 	}
 	return codes, false, nil
+}
+
+// badCodes shows what is no exit code: of a list, the numbers.
+func badCodes(v cty.Value, texts []string) string {
+	if len(texts) > 1 {
+		return "[" + clipText(strings.Join(texts, ", "), 80) + "]"
+	}
+	return shown(v)
 }
 
 func (j *judgement) exitCodes(codes []int64, at hclspec.Range) {
