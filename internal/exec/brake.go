@@ -54,11 +54,18 @@ func (b *Brake) untilCancel(ctx context.Context) (context.Context, func()) {
 	return follow(ctx, b.cancel, errHalted)
 }
 
-func follow(ctx, other context.Context, cause error) (context.Context, func()) {
+func follow(ctx, other context.Context, kind error) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	release := context.AfterFunc(other, func() { cancel(cause) })
+	release := context.AfterFunc(other, func() { cancel(&pulledError{kind: kind, why: context.Cause(other)}) })
 	return ctx, func() {
 		release()
 		cancel(context.Canceled)
 	}
 }
+
+// pulledError is the cause of what a brake ended: errStopped or errHalted by its
+// kind, and in its words why the brake was pulled.
+type pulledError struct{ kind, why error }
+
+func (e *pulledError) Error() string { return e.why.Error() }
+func (e *pulledError) Unwrap() error { return e.kind }

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,7 @@ func (offline) Terminate(context.Context, string, string) error { return nil }
 type ambiguousError struct{ error }
 
 func (ambiguousError) Ambiguous() bool { return true }
+func (e ambiguousError) Unwrap() error { return e.error }
 
 func TestATargetThatCannotBeReachedIsUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -70,6 +72,40 @@ func TestAnAmbiguousStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A start that a halt ends says so, also where the command may have run.
+func TestAHaltEndsAPendingStart(t *testing.T) {
+	for kind, want := range map[plan.Kind]outcome.Outcome{plan.KindShell: outcome.NotStarted, plan.KindCommand: outcome.Unknown} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := localWorld("one")
+				w.sessions[0].Kind, w.sessions[0].Rollout.OnHalt = kind, "cancel"
+				w.change("one", func(s *plan.Step) { s.Action = plan.ActionCommand })
+				db := newSession("db", 1, withSteps("one"), budget(0))
+				w.sessions = append(w.sessions, db)
+				w.answers.prepare = func(_ *plan.Job, s *plan.Step, _ int) plan.Work {
+					return plan.Work{Action: s.Action, Script: []byte("true"), Wait: time.Second}
+				}
+				w.answers.judge = func(*plan.Job, *plan.Step, plan.Result) plan.Verdict { return fail }
+				w.opts.Starter = pending{}
+				w.run(t.Context())
+				wantOutcomes(t, w, merged(jobsOf(w.sessions[0], want), jobsOf(db, outcome.Failed)))
+				got := w.lines("session_complete", "job_complete")
+				if strings.Count(got, "session.db halted: 1 job did not pass") != 2 || strings.Contains(got, "context canceled") {
+					t.Errorf("events %s", got)
+				}
+			})
+		})
+	}
+}
+
+// pending is a Starter whose StartSession has no answer until it is cancelled.
+type pending struct{ offline }
+
+func (pending) Start(ctx context.Context, _ plan.Call, _ Streams, _ func(plan.Progress)) (*channel.Session, error) {
+	<-ctx.Done()
+	return nil, ambiguousError{fmt.Errorf("start session on i-01: %w", ctx.Err())}
 }
 
 func TestAnInterruptEndsTheWaitForTheQuota(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -74,8 +75,32 @@ func (j *jobRun) startSession(ctx context.Context, call plan.Call, streams Strea
 	if ambiguous(err) {
 		j.result.Orphan = true
 	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = &endedStartError{err: err, why: endedBy(ctx)}
+	}
 	j.log.Emit(event.SessionComplete{Job: jobIdent(j.Job), Error: err.Error()})
 	return nil, err
+}
+
+// endedStartError is the error of a start that this end gave up, with what made it
+// do so in place of the context's two words.
+type endedStartError struct {
+	err error
+	why string
+}
+
+func (e *endedStartError) Error() string {
+	return strings.ReplaceAll(e.err.Error(), context.Canceled.Error(), e.why)
+}
+func (e *endedStartError) Unwrap() error { return e.err }
+
+// endedBy is what made a context end, for people.
+func endedBy(ctx context.Context) string {
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(cause, context.Canceled) {
+		return "interrupted"
+	}
+	return cause.Error()
 }
 
 // unrecordedError says that nothing was started because it could not be
