@@ -202,15 +202,24 @@ func TestAWSPluginAttendsShellsAndCommands(t *testing.T) {
 }
 
 // TestAWSPluginResumes: the connection is slow and is cut again and again. What the
-// plugin has it does not acknowledge again, and gets the rest all the same.
+// plugin has it does not acknowledge again, and gets the rest all the same. It
+// writes a message twice that it had no connection left to acknowledge on
+// (1.2.677.0, HandleOutputMessage), so that only nothing may be missing.
 func TestAWSPluginResumes(t *testing.T) {
 	realPlugin(t)
 	l := startLab(t, &hclspec.Lab{Agent: quickAgent, Nodes: []*hclspec.Nodes{webNodes(1)},
 		Faults: hclspec.Faults{Latency: 10 * time.Millisecond, Disconnect: hclspec.Trigger{Repeats: true, Messages: 150}, Seed: 1}}, Options{})
 	// The agent gives what is unacknowledged at the end two seconds: so the end comes late.
-	a := l.attend(t, false, nonInteractive("seq 1 40000; exec >&-; sleep 10", true)...)
-	if got, want := a.wait(), counted(40000)+"EXIT_CODE: 0"; got != want {
-		t.Errorf("%d bytes came, want %d; they end with %q", len(got), len(want), tail(a.stdout))
+	a := l.attend(t, false, nonInteractive("seq 1 20000; exec >&-; sleep 20", true)...)
+	got := a.wait()
+	want := strings.SplitAfter(counted(20000)+"EXIT_CODE: 0", "\n")
+	for _, line := range strings.SplitAfter(got, "\n") {
+		if len(want) > 0 && line == want[0] {
+			want = want[1:]
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("of %d bytes that came, %q is missing; they end with %q", len(got), want[0], tail(a.stdout))
 	}
 	if opens := l.Sessions()[0].Opens; opens < 2 {
 		t.Errorf("the data channel was opened %d times, want cuts", opens)
