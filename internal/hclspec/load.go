@@ -68,6 +68,9 @@ func (rb *Runbook) load(files []*File) hcl.Diagnostics {
 	}
 	if complete {
 		d.diags = append(d.diags, checkNames(rb)...)
+		if !d.diags.HasErrors() {
+			d.diags = append(d.diags, checkRawShell(rb)...)
+		}
 	}
 	return d.diags
 }

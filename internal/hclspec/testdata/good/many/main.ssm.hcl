@@ -112,7 +112,7 @@ session "two" {
   depends_on = [session.one]
   reason     = "after ${length(session.one["eu-west-1"])}"
   step "x" {
-    command = "echo ${session.one["eu-west-1"]["i-0123456789abcdef0"].step.each["a"].captures["out-1"]}"
+    command = "echo ${shellquote(session.one["eu-west-1"]["i-0123456789abcdef0"].step.each["a"].captures["out-1"])}"
   }
 }
 
