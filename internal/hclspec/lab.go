@@ -50,6 +50,7 @@ type Agent struct {
 	MaxPayload       int           // max_payload = 1024: bytes of output a message
 	FirstOutputDelay time.Duration // first_output_delay = "1s": a pty's first output waits
 	Pacing           time.Duration // pacing = "1ms": pause after each message
+	OutputRate       int           // output_rate = 5000000: bytes of output a second; 0 = no limit
 	UTF8             bool          // utf8 = true: output goes through the agent's UTF-8 decoder
 	DirectExec       bool          // direct_exec = true: NonInteractiveCommands has no shell
 	KillDirectChild  bool          // kill_direct_child = true: only the direct child is killed

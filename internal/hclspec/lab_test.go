@@ -21,7 +21,7 @@ func TestLabHasWhatTheFilesSay(t *testing.T) {
 	agent := defaultAgent
 	agent.Version, agent.MaxPayload, agent.FirstOutputDelay = "3.2.0.0", 512, 10*time.Millisecond
 	odd := agent
-	odd.Pacing, odd.UTF8 = 0, false
+	odd.Pacing, odd.OutputRate, odd.UTF8 = 0, 5_000_000, false
 	faults := Faults{
 		Latency: 25 * time.Millisecond, StartRate: 3, Drop: 0.02, Disconnect: Trigger{Repeats: true, Messages: 200}, Seed: 7,
 		Slow:        map[string]time.Duration{PhaseOpen: time.Second, PhaseExit: Never},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -101,5 +102,42 @@ func (st *stream) send(p []byte) error {
 	case st.bulk():
 		return st.s.agent.SendAll(st.payload, p, st.s.node.agent.MaxPayload)
 	}
-	return st.s.agent.Send(st.payload, p)
+	if err := st.s.agent.Send(st.payload, p); err != nil {
+		return err
+	}
+	if wait := st.s.spent.add(len(p), st.s.node.agent.OutputRate); wait > 0 && !st.s.sleep(wait) {
+		return st.s.ctx.Err()
+	}
+	return nil
+}
+
+// meter holds a session's output to a rate.
+type meter struct {
+	mu  sync.Mutex
+	due time.Time // guarded by mu: when what was sent so far is paid for
+}
+
+// What a meter evens out: a timer is not more exact than this, and what was not
+// sent in time is made up for.
+const (
+	meterGrain = 2 * time.Millisecond
+	meterCarry = 100 * time.Millisecond
+)
+
+// add counts n bytes and returns how long to wait before more.
+func (m *meter) add(n, rate int) time.Duration {
+	if rate <= 0 {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if least := now.Add(-meterCarry); m.due.Before(least) {
+		m.due = least
+	}
+	m.due = m.due.Add(time.Duration(n) * time.Second / time.Duration(rate))
+	if wait := m.due.Sub(now); wait >= meterGrain {
+		return wait
+	}
+	return 0
 }

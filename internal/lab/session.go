@@ -31,6 +31,7 @@ type session struct {
 	started    time.Time
 
 	number int // of the node's sessions, from 1
+	spent  meter
 	faults *sessionFaults
 	muted  atomic.Bool // a phase is never answered: nothing more is said
 	hung   atomic.Bool // the node's agent hangs

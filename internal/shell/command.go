@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -14,6 +15,10 @@ import (
 // maxCommand bounds a command line: StartSession takes 65,535 characters in a
 // parameter, and Linux 128 KiB in one argument.
 const maxCommand = 65_535
+
+// wideLine is the payload of a line where there is no terminal. With what stands
+// before it, it is still one write to any shell and to a pipe.
+const wideLine = 3900
 
 // WrapCommand makes the command line for a step over a command-kind session
 // (NonInteractiveCommands), and what takes its output apart. The agent splits
@@ -38,7 +43,7 @@ func WrapCommand(step Step) (command string, trailer *Trailer, err error) {
 	}
 	nonce, marker := randomID(16), randomID(12)
 	var b strings.Builder
-	b.WriteString("z='\n'\n" + compact(frameSh, true))
+	b.WriteString("z='\n' wide=" + strconv.Itoa(wideLine) + "\n" + compact(frameSh, true))
 	patterns := markerPatterns(marker, "b")
 	fmt.Fprintf(&b, "N=%s n=1 M=%s m0=%s m1=%s m2=%s D=%s\n", nonce, marker, patterns[0], patterns[1], patterns[2], randomID(8))
 	fmt.Fprintf(&b, "[ $e = h ] && m0=%[1]s m1=%[1]s m2=%[1]s\n", joinedBytes(marker, 16))
@@ -49,6 +54,7 @@ func WrapCommand(step Step) (command string, trailer *Trailer, err error) {
 		// The splitter reads the line as UTF-8 and changes what is not.
 		fmt.Fprintf(&b, "text %s\n%s=$o\n", shellEscapes(text.text), text.name)
 	}
+	fmt.Fprintf(&b, "PL='%s'\nPY='%s'\n", compact(bulkPerl, true), compact(bulkPython, false))
 	b.WriteString(compact(commandSh, true))
 	command = "sh -c " + quote.Shlex(b.String())
 	if len(command) > maxCommand {

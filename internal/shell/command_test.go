@@ -3,7 +3,12 @@ package shell
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -182,4 +187,68 @@ func TestWrappedCommandHasEnded(t *testing.T) {
 	if res, err := trailer.Result(); !trailer.Ended() || err != nil || res.ExitCode != 3 {
 		t.Errorf("ended %t, %+v, %v", trailer.Ended(), res, err)
 	}
+}
+
+// bulkFrame ends a frame that perl or python3 has made: sh knows no CRC-32.
+var bulkFrame = regexp.MustCompile(`(?m)^@[0-9a-f]+ [OE] 1 [0-9]+ [bz] [0-9]+ r[0-9a-f]{8} `)
+
+// Large output is left to perl or python3 where there is one, in the middle of
+// the stream.
+func TestWrappedCommandSendsLargeOutput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "noise")
+	data := noise(600_000)
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		missing []string
+		fast    bool
+	}{
+		"perl":    {[]string{"python3"}, true},
+		"python3": {[]string{"perl"}, true},
+		"neither": {[]string{"perl", "python3"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			line, trailer, err := WrapCommand(sh("cat " + file + "; cat " + file + " >&2; seq 20000; sleep 5 & printf end; exit 3"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			words := split(t, line)
+			var out, errs, wire bytes.Buffer
+			trailer.SetOutput(&out, &errs)
+			cmd := exec.Command(words[0], words[1:]...)
+			cmd.Env = []string{"PATH=" + toolsWithout(t, tc.missing...) + ":" + only(t, "seq")}
+			cmd.Stdout = io.MultiWriter(trailer.Stdout(), &wire)
+			cmd.Stderr = trailer.Stderr()
+			cmd.Run()
+			res, err := trailer.Result()
+			if err != nil || !res.Verified() || res.ExitCode != 3 {
+				t.Fatalf("got %+v, %v: %s", res, err, trailer.Screen())
+			}
+			var seq bytes.Buffer
+			for i := 1; i <= 20000; i++ {
+				fmt.Fprintln(&seq, i)
+			}
+			if want := string(data) + seq.String() + "end"; out.String() != want || errs.String() != string(data) {
+				t.Errorf("got %d and %d bytes, want %d and %d, or others", out.Len(), errs.Len(), len(want), len(data))
+			}
+			if got := bulkFrame.Match(wire.Bytes()); got != tc.fast {
+				t.Errorf("another than sh has framed: %v, want %v", got, tc.fast)
+			}
+		})
+	}
+}
+
+// only is a directory with one program of the machine.
+func only(t *testing.T, name string) string {
+	dir := t.TempDir()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		err = os.Symlink(path, filepath.Join(dir, name))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

@@ -151,7 +151,9 @@
 // WrapCommand puts the script, the prologue and frame.sh into one command line
 // whose output is the same frames; there is no input, no carried state, and the
 // nonce is visible in the process list, so it defends against output that looks
-// like frames only because all output is framed.
+// like frames only because all output is framed. When a stream has filled a frame,
+// bulk.pl or bulk.py frames the rest of it where the target has perl or python3:
+// they start slower than sh and run faster.
 //
 // # What it does not do
 //

@@ -2,7 +2,8 @@
 # running one step. The wire is described in doc.go; $z is a newline.
 have() { command -v "$1" >/dev/null 2>&1; }
 if have base64; then
-if [ "$(printf abc | base64 -w 800 2>/dev/null)" = YWJj ]; then enc() { base64 -w 800; }; else enc() { base64; }; fi
+wide=${wide:-800}
+if [ "$(printf abc | base64 -w $wide 2>/dev/null)" = YWJj ]; then enc() { base64 -w $wide; }; else enc() { base64; }; fi
 dec() { base64 -d 2>/dev/null; }
 e=b bs=65536
 elif have openssl; then
@@ -54,7 +55,9 @@ return 1
 }
 
 # fr frames one stream, which ends at the mark: $1 and $2 are O o or E e. q, T
-# and L say what of it was framed before.
+# and L say what of it was framed before. Where fast names something, large output
+# is left to it.
+fast=
 fr() {
 skip=0
 set -f
@@ -93,6 +96,7 @@ printf '%s\n' "@$N $a $n $q $v ${#c} $s $w" >&6
 q=$((q+1)) L=$((L+${#c})) T=$(((T*3+k)&4294967295))
 set -- $a $b
 [ $last ] && break
+[ "$fast" ] && [ ${#y} -gt 40000 ] && faster $a $b && return
 done
 printf '%s\n' "@$N T $n $1 $q $L $T" >&6
 }

@@ -12,6 +12,10 @@ var (
 	serverSh string
 	//go:embed command.sh
 	commandSh string
+	//go:embed bulk.pl
+	bulkPerl string
+	//go:embed bulk.py
+	bulkPython string
 	//go:embed server.pl
 	serverPerl string
 	//go:embed server.py

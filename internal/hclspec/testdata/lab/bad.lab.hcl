@@ -38,6 +38,7 @@ nodes "none" {
 
 agent {
   pacing      = "quick" # ERROR: Invalid duration
+  output_rate = 0.5     # ERROR: Wrong type
   max_payload = 1.5     # ERROR: Wrong type
   version     = "new"   # ERROR: Invalid agent version
 }

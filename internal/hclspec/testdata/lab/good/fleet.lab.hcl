@@ -19,8 +19,9 @@ nodes "odd" {
   user      = "nobody"
   isolation = "namespace"
   agent {
-    pacing = "0s"
-    utf8   = false
+    pacing      = "0s"
+    output_rate = 5000000
+    utf8        = false
   }
   faults {
     drop       = 0.5
