@@ -245,6 +245,11 @@ type logged struct {
 	Type string    `json:"type"`
 	Text string    `json:"@message"`
 	At   time.Time `json:"@timestamp"`
+
+	// Of step_complete.
+	Bytes    int64  `json:"stdout_bytes"`
+	SHA256   string `json:"stdout_sha256"`
+	Verified bool   `json:"verified"`
 }
 
 // events hands each event to see.
