@@ -36,7 +36,7 @@ var (
 // files.
 func (f *Fleet) load(ctx context.Context, spec plan.Provider) (aws.Config, error) {
 	if f.opts.Isolated {
-		return f.isolated()
+		return f.isolated(spec)
 	}
 	region := cmp.Or(spec.Region, f.opts.Region)
 	profile := cmp.Or(spec.Profile, f.opts.Profile)
@@ -94,15 +94,16 @@ func (f *Fleet) credentialClient() aws.HTTPClient {
 	})
 }
 
-// isolated returns a configuration made from the options alone: no file, no
+// isolated returns a configuration made from the options and the provider's region
+// alone: no file, no
 // variable and no metadata service is read.
-func (f *Fleet) isolated() (aws.Config, error) {
+func (f *Fleet) isolated(spec plan.Provider) (aws.Config, error) {
 	if f.opts.EndpointURL == "" || f.opts.Region == "" || f.opts.Static == nil {
 		return aws.Config{}, errors.New("an isolated fleet needs an endpoint, a region and credentials")
 	}
 	// The cache is a pointer, which a keyring can compare; the SDK's static
 	// provider is a struct that cannot be, and config puts a cache around it, too.
-	return aws.Config{Region: f.opts.Region, Credentials: aws.NewCredentialsCache(f.opts.Static.provider())}, nil
+	return aws.Config{Region: cmp.Or(spec.Region, f.opts.Region), Credentials: aws.NewCredentialsCache(f.opts.Static.provider())}, nil
 }
 
 // assume puts a provider block's assume_role on top of the credentials found.

@@ -41,9 +41,9 @@ type Options struct {
 	// Static credentials are used instead of the credential chain.
 	Static *Credentials
 
-	// Isolated is for the lab: Static, Region and EndpointURL are all there is.
-	// No AWS file or variable is read, no other host is talked to, and what
-	// providers say of profile, region and role is ignored.
+	// Isolated is for the lab: Static, Region, for providers that name none, and
+	// EndpointURL are all there is. No AWS file or variable is read, no other host
+	// is talked to, and what providers say of profile and role is ignored.
 	Isolated bool
 
 	// StartRate, when not 0, is used instead of every provider's start_rate.
