@@ -34,6 +34,8 @@ var floors = map[string][]string{
 	"internal/lab":      {"internal/channel", "internal/hclspec", "internal/tunnel"},
 	"internal/runstore": {"internal/event"},
 	"internal/view":     {"internal/event", "internal/plan"},
+
+	"internal/shell/stepserver": {}, // a program of its own, for targets
 }
 
 // owners says who may import an outside library, by module path prefix. The

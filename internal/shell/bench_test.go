@@ -2,7 +2,7 @@ package shell
 
 import "testing"
 
-var servers = []string{"sh", "perl", "python3"}
+var servers = []string{"sh", "perl", "python3", "static"}
 
 // BenchmarkStep is one small step, client and target together, without the
 // agent's pacing.

@@ -151,24 +151,13 @@ func (c *Client) stageOne(ctx context.Context, boot *bootWait) (*server, error) 
 	tools := strings.Fields(boot.tools)
 	var last error = errors.New("the target has none of them")
 	for _, name := range c.opts.Servers {
-		if name != "sh" && !slices.Contains(tools, name) {
+		if name != "sh" && name != "static" && !slices.Contains(tools, name) {
 			continue
 		}
-		s := &server{nonce: randomID(16), slot: -1, gone: make(chan struct{}), notify: make(chan struct{}, 1)}
-		s.tag = []byte("@" + s.nonce + " ")
-		c.mu.Lock()
-		c.steps++
-		boot.start = strconv.FormatInt(c.steps, 10)
-		boot.server = s
-		id := c.bootID
-		c.mu.Unlock()
-		err := c.typeAndWait(ctx, boot, serverText(name, id, boot.start, s.nonce, randomID(8)), bootReady)
+		s, err := c.startServer(ctx, boot, tools, func(start, nonce string) string {
+			return c.serverText(name, start, nonce)
+		})
 		if err == nil {
-			s.set["start"] = boot.start
-			s.info = infoOf(s.set, tools)
-			c.mu.Lock()
-			c.server = s
-			c.mu.Unlock()
 			return s, nil
 		}
 		last = fmt.Errorf("%s: %w", name, err)
@@ -177,6 +166,26 @@ func (c *Client) stageOne(ctx context.Context, boot *bootWait) (*server, error) 
 		}
 	}
 	return nil, fmt.Errorf("step server: %w", last)
+}
+
+// startServer types what starts a server, and waits until it is ready.
+func (c *Client) startServer(ctx context.Context, boot *bootWait, tools []string, text func(start, nonce string) string) (*server, error) {
+	s := &server{nonce: randomID(16), words: tools, slot: -1, gone: make(chan struct{}), notify: make(chan struct{}, 1)}
+	s.tag = []byte("@" + s.nonce + " ")
+	c.mu.Lock()
+	c.steps++
+	boot.start = strconv.FormatInt(c.steps, 10)
+	boot.server = s
+	c.mu.Unlock()
+	if err := c.typeAndWait(ctx, boot, text(boot.start, s.nonce), bootReady); err != nil {
+		return nil, err
+	}
+	s.set["start"] = boot.start
+	s.info = infoOf(s.set, tools)
+	c.mu.Lock()
+	c.server = s
+	c.mu.Unlock()
+	return s, nil
 }
 
 var errServerEnded = errors.New("it ended before it was ready")

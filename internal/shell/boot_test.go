@@ -11,7 +11,7 @@ import (
 
 func TestBootsAndRunsOnEveryShell(t *testing.T) {
 	for name, argv := range shells(t) {
-		for _, server := range []string{"sh", "perl", "python3"} {
+		for _, server := range servers {
 			t.Run(name+"/"+server, func(t *testing.T) {
 				t.Parallel()
 				r := boot(t, argv, agent, Options{Servers: []string{server}})

@@ -19,12 +19,13 @@ type Options struct {
 
 	binSh       string        // instead of /bin/sh, for tests
 	streamAfter time.Duration // instead of the constant, for tests
+	static      func() string // puts the static step server in a directory of its own, for tests whose Servers have it
 	piece       int64         // of an upload, for tests
 }
 
 // Info is what the target said when its step server started.
 type Info struct {
-	Server string   // perl, python3 or sh
+	Server string   // perl, python3, sh or static
 	Shell  string   // name of the shell that the session gave, "" when it could not be told
 	Tools  []string // of base64, gzip, setsid and the like, those that it has
 	PID    int      // of the step server
@@ -59,6 +60,7 @@ type Client struct {
 // server is a step server that is running on the target.
 type server struct {
 	info   Info
+	words  []string          // what the loader said of the target
 	tag    []byte            // "@NONCE ", what its lines begin with
 	nonce  string            // typed through the terminal, never in an argument or variable there
 	set    map[string]string // what its ready line said

@@ -8,8 +8,9 @@
 // A step is one command. The loader is the small sh program that the first
 // typed line starts. A step server is the program behind it that runs steps:
 // server.pl, server.py or, where the target has neither perl nor python3,
-// frame.sh and server.sh, which need nothing but dd and base64, openssl or od. All
-// three speak the same wire. The nonce is 128 random bits by which the server's
+// frame.sh and server.sh, which need nothing but dd and base64, openssl or od; or
+// stepserver, a static binary, where UseStatic has sent it. All four speak the
+// same wire. The nonce is 128 random bits by which the server's
 // lines are told from all else; it is typed through the terminal with the echo
 // off and is never in an argument list or an environment. A stray line is one
 // without it: banners, prompts, echo. Stray lines are kept for Screen, never
@@ -48,6 +49,12 @@
 // step starts another in the same session. When stage 0 is not answered within
 // 5 s it is typed again after an interrupt. Every line that is typed is inert
 // if the session's own shell should read it.
+//
+// UseStatic has the loader receive a binary in place of a text: sed takes the
+// lines up to "#E" from the terminal, base64 and gzip make the file of them, in a
+// new directory of a file system that executes, and sha256sum checks it where the
+// target has it (gzip's own CRC-32 always does). The binary removes itself and the
+// directory as its first act, and the loader does when it did not come to that.
 //
 // # Lines to the server
 //
@@ -98,7 +105,7 @@
 // prologue from descriptor 9 and the script from descriptor 8, so that neither,
 // nor the step's variables and arguments, are in an argument list or a file.
 // The prologue's EXIT trap saves the directory and the exported variables: the
-// perl and python servers take them from /proc/self/environ over descriptor 57,
+// perl, python and static servers take them from /proc/self/environ over descriptor 57,
 // the sh server keeps a file in a private directory. exec, a signal or an EXIT
 // trap of the script's own leave them as they were, and the result says so.
 // What Step.Env and Step.Dir set is undone unless the script changed it. Shell
@@ -106,8 +113,8 @@
 //
 // What a step has written when its first process ends is its output. A process
 // that it leaves behind keeps running and delays nothing; what that writes to
-// the step's streams is dropped. The perl and python servers drain the pipes,
-// which hold no more than 64 KiB; the sh server writes a random mark into both
+// the step's streams is dropped. The perl, python and static servers drain the
+// pipes, which hold no more than 64 KiB; the sh server writes a random mark into both
 // after the end, and the client cuts there.
 //
 // The sh server takes the output of a short step when it has ended, with one od
@@ -127,12 +134,14 @@
 // # Servers compared
 //
 // Signal, the duration on the target's clock, Held, and Escaped for processes
-// that left the group are known to the perl and python servers only (ksh93 and
-// yash tell the sh server the signal). The sh server adds a newline at the end
+// that left the group are not known to the sh server (but ksh93 and yash tell it
+// the signal). The static server alone is the reaper of what its steps leave: it
+// sees also an escape that has closed its streams, and who is left behind has it
+// as parent, where otherwise that is init. The sh server adds a newline at the end
 // of a script, has only the first process signalled where there is no setsid,
 // and without awk carries state only from a sh that lists its exports in quotes
 // that any shell reads (dash, busybox ash). On Debian's dash a small step costs
-// the target 2 processes with perl or python3, 4 with sh: the step's shell, a
+// the target 2 processes with perl, python3 or the binary, 4 with sh: the step's shell, a
 // reader of the terminal and two od. TestMeasure has the figures.
 //
 // # A transfer

@@ -71,7 +71,7 @@ func processes(t testing.TB, server, binSh string, n int) float64 {
 
 func TestASmallStepOnDashTakesFewProcesses(t *testing.T) {
 	traced(t)
-	for server, most := range map[string]float64{"sh": 4, "perl": 2, "python3": 2} {
+	for server, most := range map[string]float64{"sh": 4, "perl": 2, "python3": 2, "static": 2} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
 			if got := processes(t, server, "dash", 5); got > most {
@@ -166,7 +166,7 @@ func TestNoiseIsSentDensely(t *testing.T) {
 	if err := os.WriteFile(file, noise(size), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for server, share := range map[string]float64{"perl": .9, "python3": .9, "sh": .6} {
+	for server, share := range map[string]float64{"perl": .9, "python3": .9, "static": .9, "sh": .6} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
 			_, wire := timeOfOutput(t, server, "", file, size)
@@ -291,7 +291,7 @@ func TestMeasure(t *testing.T) {
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%d steps, %d bytes of noise and of seq\n", *measureSteps, *measureBytes)
 	fmt.Fprintln(w, "server\tprocesses\tprocessor\tstep\tstep at 50 ms one way\tdifference\tpacing alone\tnoise\tof the pacing\tof the wire\tseq")
-	for _, row := range [][2]string{{"perl", "dash"}, {"python3", "dash"}, {"sh", "dash"}, {"sh", "bash"}, {"sh", "busybox sh"}, {"sh", "ksh"}, {"sh", "mksh"}, {"sh", "zsh --emulate sh"}} {
+	for _, row := range [][2]string{{"perl", "dash"}, {"python3", "dash"}, {"static", "dash"}, {"sh", "dash"}, {"sh", "bash"}, {"sh", "busybox sh"}, {"sh", "ksh"}, {"sh", "mksh"}, {"sh", "zsh --emulate sh"}} {
 		server, bin := row[0], row[1]
 		if !strings.Contains(server+"/"+bin, *onlyColumn) {
 			continue

@@ -40,7 +40,7 @@ func TestRawTextIsUndoneWhereverItsLinesAreCut(t *testing.T) {
 // A relay that passes ASCII only leaves base64 in use.
 func TestRawIsUsedOnlyWhereTheSessionPassesBytes(t *testing.T) {
 	data := string(noise(20_000))
-	for _, server := range []string{"perl", "python3"} {
+	for _, server := range []string{"perl", "python3", "static"} {
 		for name, h := range map[string]habits{"agent": agent, "ascii": {ascii: true}} {
 			t.Run(server+"/"+name, func(t *testing.T) {
 				t.Parallel()

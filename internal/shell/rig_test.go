@@ -75,6 +75,9 @@ func newRig(t testing.TB, argv []string, h habits, opts Options, env ...string) 
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	home := t.TempDir()
+	if opts.static == nil {
+		opts.static = func() string { return placeStatic(t) }
+	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TERM=xterm-256color", "LANG=C.UTF-8", "HOME=" + home}, env...)
 	cmd.Dir = home
 	tty, err := pty.Start(cmd)

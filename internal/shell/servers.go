@@ -53,9 +53,11 @@ const (
 
 // serverText is stage 1: the loader's command to start a step server, the
 // server's text, its nonce, and a name for its directory.
-func serverText(name, bootID, start, nonce, dir string) string {
+func (c *Client) serverText(name, start, nonce string) string {
 	var boot, text string
 	switch name {
+	case "static":
+		return staticText(c.opts.static(), start, nonce, nil)
 	case "perl":
 		boot, text = bootPerl, compact(serverPerl, true)
 	case "python3":
@@ -68,7 +70,7 @@ func serverText(name, bootID, start, nonce, dir string) string {
 	for line := range strings.Lines(text) {
 		b.WriteString("#:" + line)
 	}
-	b.WriteString("#E\n#N " + nonce + " " + dir + "\n")
+	b.WriteString("#E\n#N " + nonce + " " + randomID(8) + "\n")
 	return b.String()
 }
 

@@ -17,7 +17,7 @@ func toolsWithout(t *testing.T, missing ...string) string {
 	dir := t.TempDir()
 	for _, name := range []string{"sh", "cat", "dd", "env", "mkdir", "rm", "sleep", "stty", "base64", "openssl", "od",
 		"gzip", "cksum", "setsid", "awk", "perl", "python3", "head", "kill", "tr",
-		"wc", "mv", "chmod", "chown", "tar", "tail", "sha256sum"} {
+		"wc", "mv", "chmod", "chown", "tar", "tail", "sha256sum", "uname", "id", "sed"} {
 		path, err := exec.LookPath(name)
 		if err != nil || slices.Contains(missing, name) {
 			continue

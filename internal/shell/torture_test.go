@@ -180,11 +180,12 @@ func TestTorture(t *testing.T) {
 		{"dash/sh", "sh", []string{"dash"}, agent, ""},
 		{"dash/perl", "perl", []string{"dash"}, agent, ""},
 		{"bash/python3", "python3", []string{"bash", "--norc"}, agent, ""},
+		{"dash/static", "static", []string{"dash"}, agent, ""},
 	}
 	if *torture {
 		columns = nil
 		for name, argv := range shells(t) {
-			for _, server := range []string{"sh", "perl", "python3"} {
+			for _, server := range servers {
 				for _, lat := range []time.Duration{0, 50 * time.Millisecond} {
 					h := agent
 					h.latency = lat

@@ -61,7 +61,7 @@ func leftIn(t *testing.T, dir string) {
 func TestTransfersAFileOnEveryShell(t *testing.T) {
 	content := append(noise(20_000), bytes.Repeat([]byte("a line of text\n"), 3000)...)
 	for name, argv := range shells(t) {
-		for _, server := range []string{"perl", "python3", "sh"} {
+		for _, server := range servers {
 			if name == "yash" && server == "sh" {
 				continue // refuses to start
 			}
@@ -345,7 +345,7 @@ type full struct{ io.ReaderAt }
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestUploadThatIsCancelledLeavesNothing(t *testing.T) {
-	for _, server := range []string{"perl", "python3", "sh"} {
+	for _, server := range servers {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()
 			r := boot(t, []string{"dash"}, habits{exact: true}, Options{Servers: []string{server}, piece: 10_000})
