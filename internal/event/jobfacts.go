@@ -117,6 +117,8 @@ type (
 		AgentVersion string `json:"agent_version,omitempty"`
 		Shell        string `json:"shell,omitempty"`
 		LocalPort    int    `json:"local_port,omitempty"` // of a tunnel, on this machine
+		Server       string `json:"server,omitempty"`     // that runs the steps: perl, python3, sh or static
+		NoHelper     string `json:"no_helper,omitempty"`  // why the helper that the session asks for is not used
 		DurationMS   int64  `json:"duration_ms"`
 	}
 
@@ -161,9 +163,17 @@ func (f SessionStart) Message() string {
 	return fmt.Sprintf("%s: starting a %s session", f.Address, f.Kind)
 }
 
-func (SessionReady) Type() string  { return "session_ready" }
-func (SessionReady) Level() string { return LevelInfo }
+func (SessionReady) Type() string { return "session_ready" }
+func (f SessionReady) Level() string {
+	if f.NoHelper != "" {
+		return LevelWarn
+	}
+	return LevelInfo
+}
 func (f SessionReady) Message() string {
+	if f.NoHelper != "" {
+		return fmt.Sprintf("%s: session %s ready after %d ms, without the helper: %s", f.Address, f.SessionID, f.DurationMS, f.NoHelper)
+	}
 	if f.LocalPort > 0 {
 		return fmt.Sprintf("%s: session %s ready after %d ms, local port %d", f.Address, f.SessionID, f.DurationMS, f.LocalPort)
 	}

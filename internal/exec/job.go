@@ -31,7 +31,10 @@ type jobRun struct {
 	opened int          // sessions so far
 	shell  *shellClient // the open session of the shell kind, or nil
 	tunnel *portTunnel  // of the port kind
-	begun  bool         // a step began
+
+	noHelper string // why the helper that the session asks for is not used
+
+	begun  bool // a step began
 	result JobResult
 }
 

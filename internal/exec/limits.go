@@ -17,6 +17,8 @@ const (
 	readyTimeout = 45 * time.Second
 	// bootTimeout bounds the wait for the step server's first word.
 	bootTimeout = 15 * time.Second
+	// helperTimeout bounds the sending of a step server and the wait for it.
+	helperTimeout = time.Minute
 	// silence is how long a step may be silent before the step server is asked
 	// whether it lives, and how long it may take to answer. Both together are
 	// longer than the channel tries to resume, so that an outage that can be

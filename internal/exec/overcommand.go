@@ -71,7 +71,7 @@ func (a *attempt) collect(ctx context.Context, s *openSession, trailer *shell.Tr
 	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	defer release()
 	if s.Ready(ctx) == nil {
-		a.ready(s, "")
+		a.ready(s)
 	}
 	stopped, draining := false, false
 	end := s.Wait(ctx)

@@ -57,7 +57,7 @@ func (a *attempt) converse(ctx context.Context, s *openSession, t *talk) ending 
 	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	defer release()
 	if s.Ready(ctx) == nil {
-		a.ready(s, "")
+		a.ready(s)
 		if s.Type() != string(channel.NonInteractiveCommands) {
 			_ = s.Resize(terminalColumns, terminalRows) // a terminal of another size works too
 		}

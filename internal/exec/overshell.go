@@ -157,8 +157,34 @@ func (a *attempt) openShell(ctx context.Context) (*shellClient, error) {
 		a.dropShell()
 		return nil, err
 	}
-	a.ready(session, info.Shell)
+	if a.Job.Session.Helper && a.noHelper == "" {
+		if info, err = a.useHelper(ctx, client, info); err != nil {
+			a.dropShell()
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			return a.openShell(ctx)
+		}
+	}
+	a.readyShell(session, info)
 	return client, nil
+}
+
+// useHelper has the step server of the session replaced by the one that is sent.
+// Where that cannot be, the job goes on without, and says so. An error says that
+// the session is of no more use; the job then tries another, without the helper.
+func (a *attempt) useHelper(ctx context.Context, client *shellClient, info shell.Info) (shell.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
+	defer cancel()
+	static, err := client.UseStatic(ctx)
+	if err == nil {
+		return static, nil
+	}
+	a.noHelper = err.Error()
+	if _, ok := errors.AsType[*shell.StaticError](err); ok {
+		return static, nil
+	}
+	return info, err
 }
 
 // boot waits for the channel and then for the step server, each with its own

@@ -93,7 +93,7 @@ func (a *attempt) openTunnel(ctx context.Context) (ending, bool) {
 		return a.notOpened(ctx, err), false
 	}
 	t.carry(session, properties)
-	a.ready(session, "")
+	a.ready(session)
 	return ending{}, true
 }
 

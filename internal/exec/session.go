@@ -15,6 +15,7 @@ import (
 	"github.com/ssmrun/ssmrun/internal/event"
 	"github.com/ssmrun/ssmrun/internal/outcome"
 	"github.com/ssmrun/ssmrun/internal/plan"
+	"github.com/ssmrun/ssmrun/internal/shell"
 )
 
 // openSession is a session that was started and has to be terminated.
@@ -155,18 +156,26 @@ func (j *jobRun) reconnects(s *openSession) func(int, error) {
 }
 
 // ready tells that the session takes steps.
-func (j *jobRun) ready(s *openSession, shell string) {
+func (j *jobRun) ready(s *openSession) { j.log.Emit(j.readyFact(s)) }
+
+// readyShell tells it of a session whose steps a step server runs.
+func (j *jobRun) readyShell(s *openSession, info shell.Info) {
+	f := j.readyFact(s)
+	f.Shell, f.Server, f.NoHelper = info.Shell, info.Server, j.noHelper
+	j.log.Emit(f)
+}
+
+func (j *jobRun) readyFact(s *openSession) event.SessionReady {
 	f := event.SessionReady{
 		Job:          jobIdent(j.Job),
 		SessionID:    s.ID(),
 		AgentVersion: s.AgentVersion(),
-		Shell:        shell,
 		DurationMS:   time.Since(s.began).Milliseconds(),
 	}
 	if j.tunnel != nil {
 		f.LocalPort = j.tunnel.number
 	}
-	j.log.Emit(f)
+	return f
 }
 
 // endSession drops the channel and terminates the session, also when the run

@@ -6,9 +6,9 @@ import (
 
 var sessionForm = form{
 	attributes: "for_each count target* provider document parameters reason kind timeout env when after on_disconnect " +
-		"max_output shell allow_sensitive_parameters depends_on require_encryption kms_key_id",
+		"max_output shell allow_sensitive_parameters depends_on require_encryption kms_key_id helper",
 	blocks: "precondition rollout step:name finally:name",
-	later: "dynamic:name =helper =fence =fence_dir =port =local_port " +
+	later: "dynamic:name =fence =fence_dir =port =local_port " +
 		"=tty prompt",
 }
 
@@ -36,6 +36,7 @@ func (d *decoder) session(block *hcl.Block) *Session {
 		AllowSensitiveParameters: b.expr("allow_sensitive_parameters"),
 		RequireEncryption:        b.expr("require_encryption"),
 		KMSKeyID:                 b.expr("kms_key_id"),
+		Helper:                   b.expr("helper"),
 		DependsOn:                b.references("depends_on"),
 		Range:                    block.DefRange,
 	}

@@ -12,7 +12,7 @@ var stepForm = form{
 	attributes: "for_each command script args wait approve local_command when captures timeout env dir user stdin shell " +
 		"on_failure idempotent sensitive prompt_order",
 	blocks: "expect assert retry prompt upload download reboot",
-	later:  "dynamic:name =tty =fence =helper",
+	later:  "dynamic:name =tty =fence",
 }
 
 // actions are the attributes and blocks of which a step has exactly one. Those of

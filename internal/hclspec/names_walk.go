@@ -162,6 +162,7 @@ func (c *checker) session(s *Session) {
 	c.expr(s.AllowSensitiveParameters, as("a session's allow_sensitive_parameters"))
 	c.expr(s.RequireEncryption, as("a session's require_encryption"))
 	c.expr(s.KMSKeyID, as("a session's kms_key_id"))
+	c.expr(s.Helper, as("a session's helper"))
 	c.providerRef(s.Provider, as("a session's provider"))
 	if r := s.Rollout; r != nil {
 		for _, expr := range []Expression{r.Waves, r.MaxParallel, r.MaxFailures, r.Pause, r.ApproveWaves, r.Order, r.OnHalt} {

@@ -156,6 +156,7 @@ type Session struct {
 	AllowSensitiveParameters Expression
 	RequireEncryption        Expression
 	KMSKeyID                 Expression
+	Helper                   Expression
 	DependsOn                []Reference
 	Preconditions            []*Assertion
 	Rollout                  *Rollout

@@ -34,7 +34,7 @@ func eachOfSession(s *hclspec.Session, visit func(hclspec.Expression)) {
 	for _, expr := range []hclspec.Expression{
 		s.ForEach, s.Count, s.Document, s.Parameters, s.Reason, s.Kind, s.Timeout, s.Env, s.When, s.After,
 		s.OnDisconnect, s.MaxOutput, s.Shell, s.AllowSensitiveParameters,
-		s.RequireEncryption, s.KMSKeyID,
+		s.RequireEncryption, s.KMSKeyID, s.Helper,
 	} {
 		visit(expr)
 	}

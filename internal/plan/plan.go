@@ -143,6 +143,7 @@ type Session struct {
 	// provider; see Provider.Encryption.
 	RequireEncryption bool
 	KMSKeyID          string
+	Helper            bool // the step server is a program that is sent; see HelperBytes
 	Rollout           Rollout
 	DependsOn         []string // addresses of sessions that must have ended first
 	AfterEnded        bool     // after = "ended": runs also when those did not pass

@@ -61,6 +61,7 @@ type (
 		After             string          `json:"after"`
 		RequireEncryption bool            `json:"require_encryption,omitempty"` // beside its provider
 		KMSKeyID          string          `json:"kms_key_id,omitempty"`
+		Helper            bool            `json:"helper,omitempty"`
 		DependsOn         []string        `json:"depends_on,omitempty"` // session blocks
 		Rollout           rolloutDocument `json:"rollout"`
 		Jobs              []jobDocument   `json:"jobs"`
@@ -168,7 +169,7 @@ func (p *Plan) sessionDocument(s *Session) sessionDocument {
 	doc := sessionDocument{
 		Address: s.Address, Name: s.Name, Kind: s.Kind, Document: s.Document, Reason: s.Reason, When: s.When,
 		Timeout: s.Timeout.Seconds(), MaxOutput: s.MaxOutput, OnDisconnect: s.OnDisconnect, After: "passed",
-		RequireEncryption: s.RequireEncryption, KMSKeyID: s.KMSKeyID,
+		RequireEncryption: s.RequireEncryption, KMSKeyID: s.KMSKeyID, Helper: s.Helper,
 		Rollout: rolloutOf(s), Jobs: make([]jobDocument, len(s.Jobs)), Steps: []stepDocument{},
 	}
 	if s.AfterEnded {

@@ -58,6 +58,7 @@ func (b *builder) planSession(block *sessionBlock, instance instance) *Session {
 		key:            instance.key,
 		allowSensitive: a.boolean("allow_sensitive_parameters", decl.AllowSensitiveParameters, false),
 	}
+	s.Helper = a.boolean("helper", decl.Helper, false)
 	s.RequireEncryption, s.KMSKeyID = a.encryption(decl.RequireEncryption, decl.KMSKeyID)
 	if decl.When != nil {
 		s.When = b.source(decl.When.Range())
@@ -69,6 +70,7 @@ func (b *builder) planSession(block *sessionBlock, instance instance) *Session {
 	b.planSteps(s)
 	b.checkTimes(s)
 	b.checkEncryption(s)
+	b.checkHelper(s)
 	if len(nodes) == 0 && !b.problems.hasErrors() {
 		b.problems.warnf(decl.Target.Range(), "Session without targets", "%s has no targets, so none of its steps runs.", s.Address)
 	}

@@ -92,6 +92,9 @@ func (v *plainView) jobRecord(rec event.Record) {
 		v.queue.remove(f.Address)
 	case event.SessionReady:
 		v.queue.remove(f.Address)
+		if f.NoHelper != "" {
+			v.say(at, who(f.Target, f.Name), v.opts.paint(yellow, Sanitize(f.Session)+": helper is not used: "+Sanitize(f.NoHelper)))
+		}
 		if v.chatty() {
 			text := Sanitize(f.Session) + ": session ready in " + millis(f.DurationMS)
 			if f.LocalPort > 0 {

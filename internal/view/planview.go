@@ -88,6 +88,7 @@ func (v *planView) settings(s *plan.Session) {
 		}
 		row("encrypted", text)
 	}
+	row("helper", helperText(s))
 	row("rollout", rolloutText(s.Rollout, len(waves(s)), len(s.Jobs)))
 	if s.Timeout > 0 {
 		row("timeout", setting(s.Timeout)+" a job")
@@ -105,6 +106,15 @@ func (v *planView) settings(s *plan.Session) {
 	for _, r := range rows {
 		v.line(fmt.Sprintf("  %-9s %s", r[0], r[1]))
 	}
+}
+
+// helperText says what it costs that a session's step server is sent to it.
+func helperText(s *plan.Session) string {
+	shells := func(j *plan.Job) bool { return j.Kind == plan.KindShell }
+	if !s.Helper || !slices.ContainsFunc(s.Jobs, shells) {
+		return ""
+	}
+	return fmt.Sprintf("a step server of %d KiB is sent to each target first, at most about %s", plan.HelperBytes>>10, plan.HelperTakes())
 }
 
 // documents says by which documents, and as which kind, a session's jobs go.
