@@ -65,7 +65,11 @@
 //	                         escapes of printf %b
 //	E W|S|I LENGTH CRC       its end: bytes and CRC-32 in hexadecimal, or for
 //	                         the sh server the characters typed
+//	L t ROWS COLUMNS         the next step has a terminal of its own
+//	L p                      the next step's stdin is a pipe that I fills
 //	X N [MARK…] WORD…        run them as step N with this shell
+//	I N DATA                 input of step N while it runs, as D; without DATA
+//	                         it ends, in a pipe
 //	K N SIGNAL               signal the step's process group
 //	s N                      send the output of step N while it runs, sh server
 //	8                        frames may be raw: every byte has passed
@@ -80,6 +84,7 @@
 //	R KEY=VALUE…                       ready
 //	A LINES                            that many data lines have been read
 //	B N PID                            step N has begun
+//	I N LINES                          it has got that many lines of input
 //	F N TEXT                           it was not started
 //	o|e N DATA                         a part of a frame of stdout or stderr
 //	O|E N SEQ ENC LENGTH SUM DATA      the end of a frame
@@ -131,6 +136,22 @@
 // made its own session escapes that, and Escaped says so when it can be seen.
 // When the session's terminal goes away the server ends its step.
 //
+// # A terminal of its own
+//
+// A step may have a pty as its controlling terminal, of 50 rows and 240 columns,
+// wide so that echoed answers are broken up less. Its output is not processed
+// (stty -opost), so that a newline that the step writes comes as that; input is:
+// it is echoed, and a carriage return is Enter, as programs expect. The perl and
+// python servers make the pty themselves, the sh server by script, of
+// util-linux; a target where that cannot be done refuses the step before it
+// starts. Input is typed into it, or without a terminal into a pipe, while the
+// step runs, never more than a window of lines ahead of what the step has taken;
+// it is in no argument list, so the sh server refuses it where printf is not
+// built in. INT, TERM and KILL go to the terminal's foreground group as well.
+// Where they are not permitted, to another user's sudo, INT is typed as ^C, and
+// for the others the terminal is hung up. When the step's first process ends the
+// kernel hangs up on what is left in the foreground.
+//
 // # Servers compared
 //
 // Signal, the duration on the target's clock, Held, and Escaped for processes
@@ -168,7 +189,7 @@
 //
 // It defends against hostile output, not against a hostile process of the same
 // user, which can write to the terminal's device. The order of stdout relative
-// to stderr is not kept. There is no pty for a step.
+// to stderr is not kept, but on a step's terminal, where they are one.
 // /bin/sh on the target may be dash, bash, busybox ash, ksh93, mksh or zsh's sh
 // emulation; with yash, which cannot hold invalid UTF-8, the sh server refuses
 // to start.

@@ -114,8 +114,11 @@ fr "$@"
 step() {
 i=/dev/null
 [ "$I" ] && i=$d/i
+[ "$live" ] && i=$d/f$n
 [ $cs = c ] && set -- env -i "PATH=$PATH" "$@"
-/bin/sh -c 'exec "$@" 2>&7 7>&-' sh $ses "$@" -c '. /dev/fd/9' "$c0" <"$i" 3<&- 4>&- 6>&- 8<<EOS 9<<EOW
+set -- "$@" -c '. /dev/fd/9' "$c0"
+[ "$tty" ] && unset SHELL && set -- script -qec "$tty" /dev/null
+/bin/sh -c 'exec "$@" 2>&7 7>&-' sh $ses "$@" <"$i" 3<&- 4>&- 6>&- 8<<EOS 9<<EOW
 $S
 EOS
 $W

@@ -69,6 +69,9 @@ func (s *Step) check() error {
 	if strings.IndexByte(s.Dir, 0) >= 0 {
 		return errors.New("the directory has a NUL byte, which no file name can have")
 	}
+	if s.Stdin != nil && (s.Terminal || s.Input != nil) {
+		return errors.New("a step with a terminal, or with input while it runs, has no other stdin")
+	}
 	if s.User != "" && !userName.MatchString(s.User) {
 		return fmt.Errorf("user %q is not a user's name", s.User)
 	}

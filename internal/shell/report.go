@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +24,9 @@ type run struct {
 	// Touched only by the session's goroutine.
 	startedAt time.Time
 	code      string // exit code from the sh server's own line
+
+	taken atomic.Int64  // lines of live input that the step has got
+	room  chan struct{} // capacity 1: taken has grown
 
 	exited  chan struct{} // capacity 1: the end came before a stream's totals
 	pending *Result       // that end; under out
@@ -51,6 +55,11 @@ func (r *run) message(m message) {
 		}
 	case "F":
 		r.finish(ending{refused: fmt.Errorf("the step server said: %s", m.rest)})
+	case "I":
+		if n, ok := m.number(); ok {
+			r.taken.Store(n)
+			wake(r.room)
+		}
 	case "Y":
 		r.code = m.field()
 	case "X":

@@ -71,6 +71,7 @@ func (c *Client) begin(s *server, stdout, stderr io.Writer) *run {
 		end:    make(chan ending, 1),
 		alive:  make(chan struct{}, 1),
 		exited: make(chan struct{}, 1),
+		room:   make(chan struct{}, 1),
 	}
 	r.streams = [2]*stream{{out: stdout}, {out: stderr}}
 	c.run = r
@@ -115,6 +116,7 @@ func (c *Client) send(ctx context.Context, s *server, r *run, step *Step) error 
 			return err
 		}
 	}
+	t.live(step)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -144,7 +146,11 @@ func (s *Step) texts(carry carrying) (prologue string, source, stdin []byte) {
 		return s.prologue(carry), s.source(), s.Stdin
 	}
 	mark := "ssmrun-" + randomID(8)
-	return s.userPrologue(carry, mark), nil, s.userStdin(mark)
+	prologue, stdin = s.userPrologue(carry, mark), s.userStdin(mark)
+	if s.Input != nil && !s.Terminal {
+		s.before, stdin = stdin, nil
+	}
+	return prologue, nil, stdin
 }
 
 // carries reports whether the step's shell saves its state.
@@ -180,8 +186,22 @@ func (c *Client) await(ctx context.Context, s *server, r *run, step *Step) (Resu
 	defer totals.Stop()
 	done := ctx.Done()
 	asked := false
+	input := liveInput{c: c, s: s, r: r, source: step.Input}
+	if len(step.before) > 0 {
+		if err := input.take(step.before, true); err != nil {
+			return c.lastWord(s, r, step, err)
+		}
+	}
 	for {
 		select {
+		case p, more := <-input.due():
+			if err := input.take(p, more); err != nil {
+				return c.lastWord(s, r, step, err)
+			}
+		case <-input.room():
+			if err := input.flush(); err != nil {
+				return c.lastWord(s, r, step, err)
+			}
 		case e := <-r.end:
 			return c.conclude(s, r, step, e, stop.sent > 0)
 		case <-s.gone:

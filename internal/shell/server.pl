@@ -54,7 +54,7 @@ my $eight = 0;
 # quit ends the server and, when the session has ended, the step with it.
 sub quit {
 if ($r) {
-kill 'TERM', -$r->{pid};
+stop('TERM');
 select undef, undef, undef, 0.5;
 kill 'KILL', -$r->{pid};
 }
@@ -108,7 +108,7 @@ sub take {
 my ($s) = @_;
 return 0 unless $s->{fh};
 my $n = sysread $s->{fh}, $s->{buf}, 65536, length $s->{buf};
-if (defined $n && $n == 0) { close $s->{fh}; $s->{fh} = undef }
+if (defined $n ? $n == 0 : $! == POSIX::EIO()) { close $s->{fh}; $s->{fh} = undef }
 $s->{at} ||= now() if $n;
 return $n || 0;
 }
@@ -125,11 +125,34 @@ if ($s->{ty}) { frame($s) while length $s->{buf} > 49152 }
 
 sub nonblock { my $h = $_[0]; my $f = fcntl($h, POSIX::F_GETFL(), 0); fcntl($h, POSIX::F_SETFL(), $f | POSIX::O_NONBLOCK()); binmode $h; $h }
 
+# terminal makes a pty: its master, its slave and the slave's name. Perl's core
+# has nothing for that, and Linux's ioctls differ between architectures
+# (asm-generic/ioctls.h; powerpc and mips count the other way). What a program
+# writes arrives as it is: output is not processed. The rest is as the kernel
+# makes it.
+sub terminal {
+my ($rows, $cols) = @_;
+sysopen(my $m, '/dev/ptmx', POSIX::O_RDWR() | POSIX::O_NOCTTY()) or return;
+my ($z, $k) = (pack('i', 0), pack 'i', 0);
+ioctl($m, 0x80045430, $k) || ioctl($m, 0x40045430, $k) or return;
+ioctl($m, 0x40045431, $z) || ioctl($m, 0x80045431, $z) or return;
+$k = '/dev/pts/' . unpack 'i', $k;
+sysopen(my $s, $k, POSIX::O_RDWR() | POSIX::O_NOCTTY()) or return;
+$z = pack 'S4', $rows, $cols, 0, 0;
+ioctl($s, 0x5414, $z) || ioctl($s, 0x80087467, $z);
+my $t = POSIX::Termios->new;
+$t->getattr(fileno $s) or return;
+$t->setoflag($t->getoflag & ~POSIX::OPOST());
+$t->setattr(fileno $s, POSIX::TCSANOW()) or return;
+return ($m, $s, $k);
+}
+
 sub start {
 my ($n, @cmd) = @_;
 for (qw(W S)) { return say1("F $n upload") unless $up{$_}{ok} }
 return say1("F $n upload") if $up{I} && !$up{I}{ok};
-my (@p, @feed);
+my (@p, @feed, @t);
+if ($up{L} && $up{L}[0] eq 't') { @t = terminal(@{ $up{L} }[1, 2]) or return say1("F $n there is no terminal for it: $!") }
 for (0 .. 5) { pipe($p[$_][0], $p[$_][1]) or return say1("F $n pipe: $!") }
 my $t = now();
 my $pid = fork;
@@ -138,9 +161,15 @@ if (!$pid) {
 POSIX::setsid();
 $SIG{$_} = 'DEFAULT' for qw(INT QUIT HUP TERM PIPE CHLD TSTP TTOU TTIN);
 my $f = \&POSIX::dup2;
-$f->(fileno($up{I} ? $p[2][0] : $low[0]), 0);
+if (@t) {
+sysopen(my $c, $t[2], POSIX::O_RDWR()) or POSIX::_exit(126);
+$f->(fileno($_ || !$up{I} ? $c : $p[2][0]), $_) for 0 .. 2;
+}
+else {
+$f->(fileno($up{I} || $up{L} ? $p[2][0] : $low[0]), 0);
 $f->(fileno $p[3][1], 1);
 $f->(fileno $p[4][1], 2);
+}
 $f->(fileno $p[1][0], 8);
 $f->(fileno $p[0][0], 9);
 $f->(fileno $p[5][1], 57);
@@ -156,6 +185,10 @@ $i++;
 }
 $r = { n => $n, pid => $pid, t => $t, feed => \@feed };
 $r->{$_->[0]} = { ty => $_->[0], fh => nonblock($p[$_->[1]][0]), buf => '', seq => 0, len => 0, sum => 0 } for ['O', 3], ['E', 4];
+# The slave stays open here, so that the master is not at its end before the
+# step is: a script may close all that it has.
+if (@t) { $r->{O}{fh} = nonblock($t[0]); $r->{E}{fh} = undef; $r->{tty} = $t[0]; $r->{slave} = $t[1] }
+if ($up{L}) { push @feed, $r->{live} = { fh => @t ? $t[0] : nonblock($p[2][1]), d => '', o => 0, sizes => [], n => 0, open => 1 } }
 $r->{S} = { fh => nonblock($p[5][0]), buf => '' };
 %up = ();
 say1("B $n $pid");
@@ -179,7 +212,10 @@ sub finish {
 my $st = $_[0];
 my $us = int((now() - $r->{t}) * 1e6);
 my ($esc, $held) = (0, 0);
+close $r->{slave} if $r->{slave};
 drain($r->{$_}, 131072) for qw(O E S);
+# The kernel has just hung up on what is left in the terminal's foreground.
+for (1 .. 10) { last unless $r->{tty} && $r->{O}{fh}; select undef, undef, undef, 0.01; drain($r->{O}, 131072) }
 if ($r->{k}) {
 kill 'KILL', -$r->{pid};
 for (1 .. 10) {
@@ -192,7 +228,7 @@ $esc = 1 if left();
 for my $s ($r->{O}, $r->{E}) {
 frame($s) while length $s->{buf};
 say1("T $r->{n} $s->{ty} $s->{seq} $s->{len} $s->{sum}");
-if ($s->{fh}) { $held = 1; push @late, $s->{fh} }
+if ($s->{fh}) { $held = 1; push @late, $s->{fh} unless $r->{tty} }
 }
 shift @late while @late > 32;
 $esc = 1 if $r->{k} && $held;
@@ -217,6 +253,45 @@ return 1 if defined $l && $l =~ /.*\) (\S) \d+ (\d+) /s && $2 == $r->{pid} && $1
 return 0;
 }
 
+# taken says how many lines of live input the step has got.
+sub taken {
+my $l = $r->{live} or return;
+my $n = $l->{n};
+while (@{ $l->{sizes} } && $l->{sizes}[0] <= $l->{o}) {
+my $size = shift @{ $l->{sizes} };
+substr $l->{d}, 0, $size, '';
+$l->{o} -= $size;
+$l->{n}++;
+}
+close $l->{fh} unless $l->{open} || @{ $l->{sizes} } || $r->{tty};
+say1("I $r->{n} $l->{n}") if $l->{n} > $n;
+}
+
+# live takes input for the step that is running; none at all is its end.
+sub live {
+my ($n, $d) = @_;
+my $l = $r && $r->{n} == $n ? $r->{live} : undef;
+return unless $l && $l->{open};
+$d = defined $d ? dec($d) : '';
+$l->{open} = 0 if $d eq '';
+$l->{d} .= $d;
+push @{ $l->{sizes} }, length $d;
+}
+
+# stop signals the step's process group and, where it has a terminal, that in the
+# foreground there. What may not be signalled, such as another user's sudo, is
+# interrupted by the terminal, and then hung up on.
+sub stop {
+my ($g) = @_;
+my $ok = kill $g, -$r->{pid};
+return unless $r->{tty} && $r->{O}{fh};
+my $fg = POSIX::tcgetpgrp(fileno $r->{tty});
+$ok = kill $g, -$fg if $fg && $fg > 0 && $fg != $r->{pid};
+return if $ok;
+if ($g eq 'INT') { syswrite $r->{tty}, "\x03" }
+else { close $r->{slave}; close $r->{O}{fh}; $r->{O}{fh} = undef }
+}
+
 sub command {
 my ($v, @a) = split / /, $_[0];
 if ($v eq 'D') {
@@ -226,7 +301,9 @@ say1("A $acks") if ++$acks % 16 == 0;
 elsif ($v eq 'P') { %up = () if $a[0] eq 'W'; $up = $a[0]; $up{$up} = { d => '' } }
 elsif ($v eq 'E') { my $u = $up{$a[0]}; $u->{ok} = length($u->{d}) == $a[1] && crc($u->{d}) == hex $a[2]; $up = undef }
 elsif ($v eq 'X') { $r ? say1("F $a[0] busy") : start(@a) }
-elsif ($v eq 'K') { if ($r && $r->{n} == $a[0]) { $r->{k} = 1; kill $a[1], -$r->{pid} } }
+elsif ($v eq 'K') { if ($r && $r->{n} == $a[0]) { $r->{k} = 1; stop($a[1]) } }
+elsif ($v eq 'I') { live(@a) }
+elsif ($v eq 'L') { $up{L} = [@a] }
 elsif ($v eq 'p') { say1("p $a[0]") }
 elsif ($v eq '8') { $eight = 1 }
 elsif ($v eq 'Q') { quit(0) }
@@ -260,7 +337,7 @@ my $s = $r->{$_};
 vec($ri, fileno $s->{fh}, 1) = 1 if $s->{fh};
 $wait = 0.01 if $s->{ty} && length $s->{buf};
 }
-vec($wi, fileno $_->{fh}, 1) = 1 for @{ $r->{feed} };
+vec($wi, fileno $_->{fh}, 1) = 1 for grep { fileno $_->{fh} && $_->{o} < length $_->{d} } @{ $r->{feed} };
 }
 my $got = select $ri, $wi, undef, $wait;
 if ($got > 0) {
@@ -274,12 +351,13 @@ input();
 next unless $r;
 if ($got > 0) {
 for my $f (@{ $r->{feed} }) {
-next unless vec $wi, fileno $f->{fh}, 1;
+next unless fileno $f->{fh} && vec $wi, fileno $f->{fh}, 1;
 my $w = syswrite $f->{fh}, $f->{d}, 65536, $f->{o};
 if (defined $w) { $f->{o} += $w }
 elsif ($! == POSIX::EPIPE()) { $f->{o} = length $f->{d} }
 }
-$r->{feed} = [grep { $_->{o} < length $_->{d} } @{ $r->{feed} }];
+taken();
+$r->{feed} = [grep { $_->{open} || $_->{o} < length $_->{d} } @{ $r->{feed} }];
 for (qw(O E S)) { my $s = $r->{$_}; take($s) if $s->{fh} && vec $ri, fileno $s->{fh}, 1 }
 }
 # A little output waits a moment for more; a lot goes at once.

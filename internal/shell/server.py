@@ -1,6 +1,6 @@
 # The step server in python 3 (3.3 and later): the twin of server.pl, the same
 # wire, the same rules. `b` has what the bootstrap has read beyond this text.
-import os,sys,time,signal,select,fcntl,errno,binascii,base64
+import os,sys,time,signal,select,fcntl,errno,binascii,base64,struct,termios
 try:
  import zlib
 except ImportError:
@@ -36,7 +36,7 @@ def kill(s,p):
   return False
 def quit(n):
  if r:
-  kill(signal.SIGTERM,-r['pid'])
+  stop(signal.SIGTERM)
   time.sleep(.5)
   kill(signal.SIGKILL,-r['pid'])
  os._exit(n)
@@ -63,8 +63,9 @@ class Stream:
   if s.fd is None: return 0
   try:
    d=os.read(s.fd,65536)
-  except OSError:
-   return 0
+  except OSError as e:
+   if e.errno!=errno.EIO: return 0
+   d=b''
   if not d:
    os.close(s.fd)
    s.fd=None
@@ -103,12 +104,28 @@ class Stream:
   s.seq+=1
   s.len+=len(d)
   s.sum=(s.sum*3+c)&0xffffffff
-def child(cmd,p):
+# A pty: its master, its slave and the slave's name. What a program writes
+# arrives as it is: output is not processed. The rest is as the kernel makes it.
+def terminal(rows,cols):
+ m,s=os.openpty()
+ fcntl.ioctl(s,termios.TIOCSWINSZ,struct.pack('HHHH',rows,cols,0,0))
+ a=termios.tcgetattr(s)
+ a[1]&=~termios.OPOST
+ termios.tcsetattr(s,termios.TCSANOW,a)
+ return m,s,os.ttyname(s)
+def child(cmd,p,tty):
  try:
   os.setsid()
   signal.set_wakeup_fd(-1)
   for s in SIGS+[signal.SIGHUP,signal.SIGTERM]: signal.signal(s,signal.SIG_DFL)
-  src=[p[2][0] if 'I' in up else null,p[3][1],p[4][1],p[1][0],p[0][0],p[5][1]]
+  src=[p[2][0] if 'I' in up or 'L' in up else null,p[3][1],p[4][1],p[1][0],p[0][0],p[5][1]]
+  if tty:
+   c=os.open(tty[2],os.O_RDWR)
+   try:
+    fcntl.ioctl(c,termios.TIOCSCTTY,0)
+   except OSError:
+    pass
+   src[:3]=[p[2][0] if 'I' in up else c,c,c]
   # Above all that dup2 is going to write to.
   src=[fcntl.fcntl(f,fcntl.F_DUPFD,64) for f in src]
   for f,t in zip(src,(0,1,2,8,9,57)): os.dup2(f,t)
@@ -129,20 +146,33 @@ def start(n,cmd):
   if not up.get(k,{}).get('ok'): return say('F %s upload'%n)
  if 'I' in up and not up['I'].get('ok'): return say('F %s upload'%n)
  try:
+  tty=None
+  if up.get('L',[''])[0]=='t': tty=terminal(int(up['L'][1]),int(up['L'][2]))
+ except (OSError,termios.error) as e:
+  return say('F %s there is no terminal for it: %s'%(n,e))
+ try:
   p=[os.pipe() for _ in range(6)]
   t=now()
   pid=os.fork()
  except OSError as e:
   return say('F %s fork: %s'%(n,e.strerror))
- if pid==0: child(cmd,p)
+ if pid==0: child(cmd,p,tty)
  feed=[]
  for i,k in enumerate('WSI'):
   os.close(p[i][0])
   d=up.get(k,{}).get('d',b'')
   if d: feed.append([nonblock(p[i][1]),d,0])
-  else: os.close(p[i][1])
+  elif k!='I' or up.get('L',[''])[0]!='p': os.close(p[i][1])
  for i in (3,4,5): os.close(p[i][1])
- r={'n':n,'pid':pid,'t':t,'feed':feed,'O':Stream('O',p[3][0]),'E':Stream('E',p[4][0]),'S':Stream('',p[5][0]),'k':0}
+ r={'n':n,'pid':pid,'t':t,'feed':feed,'O':Stream('O',p[3][0]),'E':Stream('E',p[4][0]),'S':Stream('',p[5][0]),'k':0,'tty':None,'live':None}
+ # The slave stays open here, so that the master is not at its end before the
+ # step is: a script may close all that it has.
+ if tty:
+  os.close(r['E'].fd)
+  os.close(r['O'].fd)
+  r['E'].fd,r['O'].fd,r['tty'],r['slave']=None,nonblock(tty[0]),tty[0],tty[1]
+ # Data, of which so much was written, in lines of these sizes; lines taken; more may come.
+ if 'L' in up: r['live']={'fd':tty[0] if tty else nonblock(p[2][1]),'d':b'','o':0,'z':[],'n':0,'open':1}
  up={}
  say('B %s %d'%(n,pid))
 def save():
@@ -182,7 +212,14 @@ def finish(st):
  us=int((now()-r['t'])*1e6)
  esc=held=0
  O,E,S=r['O'],r['E'],r['S']
+ if r['tty'] is not None and r['slave'] is not None: os.close(r['slave'])
  for s in (O,E,S): s.drain(131072)
+ # The kernel has just hung up on what is left in the terminal's foreground.
+ for i in range(10):
+  if r['tty'] is None or O.fd is None: break
+  time.sleep(.01)
+  O.drain(131072)
+ if r['live'] and r['tty'] is None and r['live']['fd'] is not None: os.close(r['live']['fd'])
  if r['k']:
   kill(signal.SIGKILL,-r['pid'])
   for i in range(10):
@@ -196,7 +233,8 @@ def finish(st):
   say('T %s %s %d %d %d'%(r['n'],s.ty,s.seq,s.len,s.sum))
   if s.fd is not None:
    held=1
-   late.append(s.fd)
+   if r['tty'] is None: late.append(s.fd)
+   else: os.close(s.fd)
  while len(late)>32: os.close(late.pop(0))
  if S.fd is not None: os.close(S.fd)
  for f in r['feed']: os.close(f[0])
@@ -206,6 +244,48 @@ def finish(st):
  m='X %s %d %d %d %d %d %d %d'%(r['n'],rc,sig,save(),us,1 if r['k'] else 0,esc,held)
  r=None
  say(m)
+# taken says how many lines of live input the step has got.
+def taken():
+ l=r['live']
+ if not l: return
+ n=l['n']
+ while l['z'] and l['z'][0]<=l['o']:
+  z=l['z'].pop(0)
+  l['d']=l['d'][z:]
+  l['o']-=z
+  l['n']+=1
+ if r['tty'] is None and l['fd'] is not None and not l['open'] and not l['z']:
+  os.close(l['fd'])
+  l['fd']=None
+ if l['n']>n: say('I %s %d'%(r['n'],l['n']))
+# Input for the step that is running; none at all is its end.
+def live(n,d=''):
+ l=r and r['n']==n and r['live']
+ if not l or not l['open']: return
+ if not d: l['open']=0
+ d=base64.b64decode(d)
+ l['d']+=d
+ l['z'].append(len(d))
+# stop signals the step's process group and, where it has a terminal, that in the
+# foreground there. What may not be signalled, such as another user's sudo, is
+# interrupted by the terminal, and then hung up on.
+def stop(g):
+ ok=kill(g,-r['pid'])
+ O=r['O']
+ if r['tty'] is None or O.fd is None: return
+ try:
+  fg=os.tcgetpgrp(O.fd)
+ except OSError:
+  fg=0
+ if fg>0 and fg!=r['pid']: ok=kill(g,-fg)
+ if ok: return
+ try:
+  if g==signal.SIGINT: return os.write(O.fd,b'\x03')
+ except OSError:
+  return
+ os.close(r['slave'])
+ os.close(O.fd)
+ r['slave']=O.fd=r['live']['fd']=None
 def command(l):
  global up,cur,acks,eight
  a=l.split(' ')
@@ -229,7 +309,9 @@ def command(l):
  elif v=='K':
   if r and r['n']==a[0]:
    r['k']=1
-   kill(getattr(signal,'SIG'+a[1]),-r['pid'])
+   stop(getattr(signal,'SIG'+a[1]))
+ elif v=='I': live(*a)
+ elif v=='L': up['L']=a
  elif v=='8': eight=1
  elif v=='p': say('p '+a[0])
  elif v=='Q': quit(0)
@@ -253,6 +335,8 @@ while 1:
   rd+=[r[k].fd for k in 'OES' if r[k].fd is not None]
   if r['O'].buf or r['E'].buf: wait=.01
   wt=[f[0] for f in r['feed']]
+  l=r['live']
+  if l and l['fd'] is not None and l['o']<len(l['d']): wt.append(l['fd'])
  try:
   rd,wt,_=select.select(rd,wt,[],wait)
  except (OSError,select.error):
@@ -284,6 +368,14 @@ while 1:
    if f[2]>=len(f[1]):
     os.close(f[0])
     r['feed'].remove(f)
+ l=r['live']
+ if l:
+  if l['fd'] in wt and l['fd'] is not None:
+   try:
+    l['o']+=os.write(l['fd'],l['d'][l['o']:l['o']+65536])
+   except OSError as e:
+    if e.errno==errno.EPIPE: l['o']=len(l['d'])
+  taken()
  for k in 'OES':
   if r[k].fd in rd: r[k].take()
  t=now()

@@ -44,18 +44,84 @@ kill -0 $P 2>/dev/null || exit
 [ "$pipe" ] && exec 4</proc/self/fd/4 5</proc/self/fd/5
 while IFS= read -r l; do
 case $l in
-"#$N K $n "*) sig "${l##* }" && echo "$n" >"$d/c";;
+"#$N K $n "*) stop "${l##* }" && echo "$n" >"$d/c";;
+"#$N I $n "*) [ "$live" ] && printf '%s\n' "${l##* }" >&9;;
+"#$N I $n") exec 9<&-;;
 "#$N p "*) say "p ${l##* }";;
-"#$N s $n") [ "$pipe" ] && read -r o <&7 && { stream & pipe=; };;
+"#$N s $n") [ "$pipe" ] && read -r o <&7 && { { exec 9<&-; stream; } & pipe=; };;
 esac
 done
-sig TERM
+stop TERM
 sleep 1
-sig KILL
+stop KILL
 sleep 1
 rm -rf "$d"
 kill -9 $P
 }
+
+# writer gives the step its input. It waits for the step where that takes none;
+# the reader of the terminal must not.
+writer() {
+q=0
+while IFS= read -r l; do
+printf %b "$l" || break
+q=$((q+1))
+say "I $n $q"
+done
+}
+
+# stop is sig, but for what may not be signalled: that is interrupted by its
+# terminal, and then hung up on.
+stop() {
+sig "$1" && return
+[ "$tty" ] || return
+case $1 in
+INT) printf '%s\n' '\0003' >&9;;
+*) read -r k <"$d/h$n" && kill -9 "$k";;
+esac
+} 2>/dev/null
+
+# listen starts what reads the terminal during the step, and passes its input on.
+listen() {
+if [ "$live" ]; then
+{ exec 4>&- 5>&- <"$d/g$n" >"$d/f$n"; writer; } 2>/dev/null &
+V=$!
+reader <&3 9<>"$d/g$n" &
+R=$!
+else
+reader <&3 &
+R=$!
+fi
+}
+
+# hush ends what listen has started.
+hush() {
+{ kill -9 $R $V; wait $R $V; } 2>/dev/null
+V=
+}
+V=
+
+# attend makes what a step with input or a terminal needs, or says why it cannot.
+# The input must not be in an argument list, where a printf that is a program
+# would have it; a terminal is made by script, of util-linux.
+attend() {
+w=
+case $(command -v printf) in */*) w="this target's sh would show its input in the process list";; esac
+[ "$w" ] || (umask 077; mkfifo "$d/f$n" "$d/g$n") 2>/dev/null || w="there is no place for its input"
+if [ -z "$w" ] && [ "$rows" ]; then
+[ "$script" ] || { script -qec 'exit 3' /dev/null </dev/null >/dev/null 2>&1; script=$?; }
+if [ "$script" = 3 ]; then
+tty="${SHELL+SHELL='$SHELL' export SHELL;}stty rows $rows cols $cols -opost echo;echo \$PPID >'$d/h$n';exec"
+[ $cs = c ] && tty="$tty env -i \"PATH=\$PATH\""
+tty="$tty $* -c '. /dev/fd/9' $c0"
+[ "$I" ] && tty="$tty <'$d/i'"
+else
+w="there is no terminal for it: perl, python3 or the script of util-linux could make one"
+fi
+fi
+[ -z "$w" ]
+}
+script=
 
 # stream frames both streams while the step runs. It costs several processes,
 # so the client asks for it when a step takes long. There is one token, a line
@@ -102,14 +168,16 @@ read -r o <&4
 read -r o <&5
 exec 4<>/proc/self/fd/4 5<>/proc/self/fd/5
 echo >&7
-reader <&3 &
-R=$!
+listen
 say "B $n 0"
 i=/dev/null
 [ "$I" ] && i=$d/i
+[ "$live" ] && i=$d/f$n
 [ $cs = c ] && set -- env -i "PATH=$PATH" "$@"
+set -- "$@" -c '. /dev/fd/9' "$c0"
 {
-(exec $ses "$@" -c '. /dev/fd/9' "$c0" <"$i" >&4 2>&5 3<&- 4>&- 5>&- 6>&- 7>&-) 8<<EOS 9<<EOW
+([ "$tty" ] && unset SHELL && set -- script -qec "$tty" /dev/null
+exec $ses "$@" <"$i" >&4 2>&5 3<&- 4>&- 5>&- 6>&- 7>&-) 8<<EOS 9<<EOW
 $S
 EOS
 $W
@@ -120,7 +188,7 @@ say "Y $n $x"
 printf '%s%1024s' "$M$M" '' >&4
 printf '%s%1024s' "$M$M" '' >&5
 read -r o <&7
-{ kill -9 $R; wait $R; } 2>/dev/null
+hush
 if [ -z "$o" ]; then
 small O o <&4
 small E e <&5
@@ -130,11 +198,10 @@ exec 4<&- 5<&-
 
 # piped runs the step between framers, where the shell cannot make a pipe.
 piped() {
-reader <&3 &
-R=$!
+listen
 say "B $n 0"
 { { step "$@" 7>&4 2>/dev/null 4>&- | all O o; } 4>&1 | all E e; }
-{ kill -9 $R; wait $R; } 2>/dev/null
+hush
 }
 
 run() {
@@ -142,6 +209,7 @@ n=$1 M=$2 md=$3 m0=$4 m1=$5 m2=$6 cs=$7
 shift 7
 c0=$1
 if [ "$uw$us$ui" != "okokok" ]; then say "F $n upload"; return; fi
+if [ "$live" ] && ! attend "$@"; then say "F $n $w"; return; fi
 if [ "$pipe" ]; then quick "$@"; else piped "$@"; fi
 s=0 C=0 G=0
 { read -r k <"$d/c"; } 2>/dev/null && [ "$k" = "$n" ] && C=1
@@ -210,7 +278,7 @@ esac;;
 "#$N P "*)
 u=${l##* } b1= b2= il=0 bad=
 case $u in
-W) uw= us= ui=ok I=;;
+W) uw= us= ui=ok I= live= tty= rows=;;
 I) ui= I=1; [ -d "$d" ] && exec 5>"$d/i"
 esac;;
 "#$N E "*)
@@ -223,6 +291,8 @@ S) S=$b2 us=ok;;
 I) [ -d "$d" ] && exec 5>&- && ui=ok;;
 esac
 u= b1= b2= o=;;
+"#$N L p") live=1;;
+"#$N L t "*) live=1 rows=${l#"#$N L t "} cols=${rows##* } rows=${rows%% *};;
 "#$N X "*)
 IFS=' '
 set -f

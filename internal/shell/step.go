@@ -9,13 +9,22 @@ type EnvVar struct{ Name, Value string }
 
 // Step is one command to run on the target.
 type Step struct {
-	Script []byte        // what the shell runs, byte for byte; a NUL byte is refused
-	Shell  string        // program and options, such as "bash -e"; "sh" when empty
-	Args   []string      // the script's arguments, $1 and on
-	Env    []EnvVar      // for this step alone; later ones win
-	Dir    string        // working directory of this step alone; "" is the one carried
-	User   string        // run as this user, by sudo -n where there is one; "" is the session's
-	Stdin  []byte        // nil is /dev/null
+	Script []byte   // what the shell runs, byte for byte; a NUL byte is refused
+	Shell  string   // program and options, such as "bash -e"; "sh" when empty
+	Args   []string // the script's arguments, $1 and on
+	Env    []EnvVar // for this step alone; later ones win
+	Dir    string   // working directory of this step alone; "" is the one carried
+	User   string   // run as this user, by sudo -n where there is one; "" is the session's
+	Stdin  []byte   // nil is /dev/null
+	// Terminal gives the step a terminal of its own, which is its standard
+	// input, output and error. What it writes comes as stdout, as it wrote it.
+	Terminal bool
+	// Input is typed while the step runs: into its terminal, or without one
+	// into a pipe that is its stdin, which ends when the channel is closed.
+	// The step may end before all is taken: do not wait for that.
+	Input <-chan []byte
+
+	before []byte        // what is typed before Input, for a step of another user
 	Grace  time.Duration // between INT, TERM and KILL when cancelled; 5 s when 0
 }
 

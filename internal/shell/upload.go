@@ -31,14 +31,10 @@ type typist struct {
 func (t *typist) blob(ctx context.Context, name string, data []byte) error {
 	t.line("P " + name)
 	check := fmt.Sprintf("%d %08x", len(data), crc32.ChecksumIEEE(data))
-	cut := base64Line
-	if t.s.info.Server == "sh" {
-		cut = escapeLine
-	}
 	typed := 0
 	for len(data) > 0 {
 		var l string
-		l, data = cut(data)
+		l, data = t.s.cut(data)
 		typed += len(l)
 		if err := t.data(ctx, l); err != nil {
 			return err
@@ -57,11 +53,7 @@ func (t *typist) line(text string) {
 
 // data types one line of payload, after waiting for room.
 func (t *typist) data(ctx context.Context, payload string) error {
-	window := int64(windowFast)
-	if t.s.info.Server == "sh" {
-		window = windowSh
-	}
-	for t.s.sent-t.acked() >= window {
+	for t.s.sent-t.acked() >= t.s.window() {
 		if err := t.flush(); err != nil {
 			return err
 		}
@@ -81,6 +73,22 @@ func (t *typist) data(ctx context.Context, payload string) error {
 		return t.flush()
 	}
 	return nil
+}
+
+// window is how many data lines may be on their way.
+func (s *server) window() int64 {
+	if s.info.Server == "sh" {
+		return windowSh
+	}
+	return windowFast
+}
+
+// cut takes as much of data as fits on a line, as the server reads it.
+func (s *server) cut(data []byte) (line string, rest []byte) {
+	if s.info.Server == "sh" {
+		return escapeLine(data)
+	}
+	return base64Line(data)
 }
 
 func (t *typist) acked() int64 {
