@@ -161,6 +161,9 @@ func (d *Dialogue) Awaited() []int {
 	return awaited
 }
 
+// Over reports whether no prompt can be asked any more.
+func (d *Dialogue) Over() bool { return len(d.open()) == 0 }
+
 // Asked returns how often a prompt was asked.
 func (d *Dialogue) Asked(prompt int) int { return d.asked[prompt] }
 

@@ -63,7 +63,10 @@ func (a *attempt) converse(ctx context.Context, s *openSession, t *talk) ending 
 		}
 	}
 	t.begin(time.Now())
-	trouble := t.serve(ctx, s)
+	trouble := t.serve(ctx, s.Done(), func(answer []byte) error {
+		_, err := s.Write(answer)
+		return err
+	})
 	var end error
 	var said string
 	stopped := !isClosed(s.Done())

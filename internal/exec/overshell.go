@@ -39,12 +39,26 @@ func (a *attempt) overShell(ctx context.Context) ending {
 	}
 	ctx, release := attemptLimits(ctx, a.step, *a.first)
 	defer release()
-	result, err := client.Run(ctx, a.shellStep(), a.out.stdout, a.out.stderr)
+	if len(a.work.Prompts) > 0 {
+		return a.interact(ctx, client)
+	}
+	stdout, stderr := &tail{Writer: a.out.stdout}, &tail{Writer: a.out.stderr}
+	result, err := client.Run(ctx, a.shellStep(), stdout, stderr)
+	if a.step.Terminal {
+		stderr = stdout
+	}
+	return a.overShellEnd(ctx, client, result, stderr, err)
+}
+
+// overShellEnd is the end of an attempt that was given to the step server.
+func (a *attempt) overShellEnd(ctx context.Context, client *shellClient, result shell.Result, last *tail, err error) ending {
 	var refused *shell.RefusedError
 	var boot *shell.BootError
 	switch {
 	case err == nil:
-		return a.ended(ctx, result)
+		e := a.ended(ctx, result)
+		e.note = a.passwordNote(result, last)
+		return e
 	case errors.As(err, &refused) && !isClosed(client.session.Done()):
 		return a.refused(ctx, refused)
 	case errors.As(err, &refused), errors.As(err, &boot):
@@ -117,6 +131,8 @@ func (a *attempt) shellStep() shell.Step {
 		User:   a.work.User,
 		Stdin:  a.work.Stdin,
 		Grace:  grace,
+
+		Terminal: a.step.Terminal,
 	}
 }
 

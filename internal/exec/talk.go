@@ -47,11 +47,14 @@ func newTalk(a *attempt) (*talk, error) {
 	}, nil
 }
 
-// Write takes the session's output.
-func (t *talk) Write(p []byte) (int, error) {
+// Write takes the session's output, or a step's stdout.
+func (t *talk) Write(p []byte) (int, error) { return t.hear(t.stdout, p) }
+
+// hear takes what the program wrote to one of its streams.
+func (t *talk) hear(stream *outputStream, p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n, err := t.stdout.Write(p)
+	n, err := stream.Write(p)
 	t.spoke, t.any = time.Now(), true
 	for _, prompt := range t.dialogue.Feed(p) {
 		answer := t.work.Prompts[prompt].Answer
@@ -82,7 +85,7 @@ func (t *talk) begin(now time.Time) {
 
 // serve sends the answers until the session is over, ctx is done or a prompt did
 // not come in time. The error is why an answer could not be given.
-func (t *talk) serve(ctx context.Context, s *openSession) error {
+func (t *talk) serve(ctx context.Context, done <-chan struct{}, send func([]byte) error) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -99,13 +102,13 @@ func (t *talk) serve(ctx context.Context, s *openSession) error {
 			return err
 		}
 		for _, answer := range answers {
-			if _, err := s.Write(answer); err != nil {
-				break // the session is over, and its end tells why
+			if err := send(answer); err != nil {
+				break // it is over, and its end tells why
 			}
 		}
 		timer.Reset(wait)
 		select {
-		case <-s.Done():
+		case <-done:
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -166,4 +169,14 @@ func (t *talk) heard() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.any
+}
+
+// satisfied reports whether the given number of answers is all that will be.
+func (t *talk) satisfied(given int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.step.Prompts {
+		given -= t.dialogue.Asked(i)
+	}
+	return given == 0 && t.dialogue.Over()
 }

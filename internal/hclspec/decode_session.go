@@ -8,8 +8,7 @@ var sessionForm = form{
 	attributes: "for_each count target* provider document parameters reason kind timeout env when after on_disconnect " +
 		"max_output shell allow_sensitive_parameters depends_on require_encryption kms_key_id helper",
 	blocks: "precondition rollout step:name finally:name",
-	later: "dynamic:name =fence =fence_dir =port =local_port " +
-		"=tty prompt",
+	later:  "dynamic:name =fence =fence_dir =port =local_port",
 }
 
 func (d *decoder) session(block *hcl.Block) *Session {

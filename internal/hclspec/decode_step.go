@@ -10,9 +10,9 @@ import (
 
 var stepForm = form{
 	attributes: "for_each command script args wait approve local_command when captures timeout env dir user stdin shell " +
-		"on_failure idempotent sensitive prompt_order",
+		"on_failure idempotent sensitive tty prompt_order",
 	blocks: "expect assert retry prompt upload download reboot",
-	later:  "dynamic:name =tty =fence",
+	later:  "dynamic:name =fence",
 }
 
 // actions are the attributes and blocks of which a step has exactly one. Those of
@@ -22,18 +22,18 @@ var actions = []string{"command", "script", "wait", "approve", "local_command", 
 // unused has, for an action, what has no meaning beside it.
 var unused = map[string][]string{
 	"command":       {"args"},
-	"wait":          {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
-	"approve":       {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "prompt", "prompt_order"},
-	"upload":        {"args", "env", "dir", "stdin", "shell", "expect", "prompt", "prompt_order"},
-	"download":      {"args", "env", "dir", "stdin", "shell", "expect", "prompt", "prompt_order"},
-	"local_command": {"args", "user", "shell", "prompt", "prompt_order"},
+	"wait":          {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "tty", "prompt", "prompt_order"},
+	"approve":       {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "expect", "assert", "retry", "tty", "prompt", "prompt_order"},
+	"upload":        {"args", "env", "dir", "stdin", "shell", "expect", "tty", "prompt", "prompt_order"},
+	"download":      {"args", "env", "dir", "stdin", "shell", "expect", "tty", "prompt", "prompt_order"},
+	"local_command": {"args", "user", "shell", "tty", "prompt", "prompt_order"},
 	"reboot": {"args", "env", "dir", "user", "stdin", "shell", "captures", "idempotent", "sensitive", "expect", "assert", "retry",
-		"prompt", "prompt_order"},
+		"tty", "prompt", "prompt_order"},
 }
 
 // unusedAlone has what has no meaning in a step without an action, which runs
 // the command of its session's document.
-var unusedAlone = []string{"args", "env", "dir", "user", "stdin", "shell"}
+var unusedAlone = []string{"args", "env", "dir", "user", "stdin", "shell", "tty"}
 
 // step decodes a step or a finally block. Where the session may have a document
 // with a command of its own, a step may have no action.
@@ -66,6 +66,7 @@ func (d *decoder) step(block *hcl.Block, document bool) *Step {
 		OnFailure:    b.expr("on_failure"),
 		Idempotent:   b.expr("idempotent"),
 		Sensitive:    b.expr("sensitive"),
+		TTY:          b.expr("tty"),
 		PromptOrder:  b.expr("prompt_order"),
 		Range:        block.DefRange,
 	}
@@ -134,14 +135,6 @@ func (b *body) action(known, document bool) {
 }
 
 func (b *body) refuseUnused(action string) {
-	if action == "command" || action == "script" {
-		for _, prompt := range b.all("prompt") {
-			b.d.later(prompt.DefRange, "prompt")
-		}
-		if attr := b.attrs["prompt_order"]; attr != nil {
-			b.d.later(attr.NameRange, "prompt_order")
-		}
-	}
 	for _, name := range unused[action] {
 		const detail = "%q has no meaning beside %q. Remove it."
 		if attr := b.attrs[name]; attr != nil {

@@ -213,7 +213,7 @@ func (c *checker) step(s *Step, earlier []*Step, job spot) {
 		name string
 		expr Expression
 	}{
-		{"prompt_order", s.PromptOrder},
+		{"tty", s.TTY}, {"prompt_order", s.PromptOrder},
 		{"timeout", s.Timeout}, {"on_failure", s.OnFailure}, {"idempotent", s.Idempotent}, {"sensitive", s.Sensitive},
 	} {
 		planned.what = "a step's " + p.name

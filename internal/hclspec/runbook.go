@@ -215,6 +215,7 @@ type Step struct {
 	Idempotent Expression
 	Sensitive  Expression
 
+	TTY         Expression // a terminal of its own; true with prompts
 	Prompts     []*Prompt  // in order
 	PromptOrder Expression // "in_turn" (default) | "any"
 	Range       Range

@@ -69,6 +69,14 @@ func (r *renderer) fitsDocument(step *Step) {
 	}
 }
 
+// fitsInput checks a step whose input is given while it runs.
+func (r *renderer) fitsInput(step *Step) {
+	if decl := step.decl; decl.Stdin != nil && (step.Terminal || len(step.Prompts) > 0) {
+		r.problems.errorf(decl.Stdin.Range(), "Two inputs",
+			"The input of a step with a terminal or with prompts is what they answer, so \"stdin\" has no meaning beside them. Remove one of the two.")
+	}
+}
+
 // questions renders a step's prompts.
 func (r *renderer) questions(step *Step) []Question {
 	var list []Question
@@ -114,7 +122,7 @@ func (r *renderer) answer(step *Step, prompt Prompt) []byte {
 		r.problems.errorf(expr.Range(), "Answer that cannot be given", "The answer %s.", why)
 		return nil
 	}
-	return typed(v.AsString(), prompt.Enter)
+	return step.typed(v.AsString(), prompt.Enter)
 }
 
 // unanswerable says why a text is no answer. A secret one must be such that it is
@@ -137,11 +145,16 @@ func unanswerable(text string, secret bool) string {
 	return ""
 }
 
-// typed is a text as a keyboard gives it: the key Enter is a carriage return.
-func typed(text string, enter bool) []byte {
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\r"), "\n", "\r")
+// typed is a text as a keyboard gives it: the key Enter is a carriage return. A
+// command without a terminal reads lines.
+func (s *Step) typed(text string, enter bool) []byte {
+	key := "\r"
+	if s.Action.remote() && !s.Terminal {
+		key = "\n"
+	}
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", key)
 	if enter {
-		text += "\r"
+		text += key
 	}
 	return []byte(text)
 }
@@ -180,7 +193,7 @@ func (p *Plan) Answer(job *Job, step *Step, prompt int, facts *Facts, stdout *Re
 			j.problems.errorf(expr.Range(), "Answer that cannot be given", "The answer %s.", why)
 			break
 		}
-		answer = typed(text, step.Prompts[prompt].Enter)
+		answer = step.typed(text, step.Prompts[prompt].Enter)
 	}
 	return answer, j.secrets.list, j.problems.list
 }
@@ -238,6 +251,12 @@ func (m moment) displayDocument(job *Job, step *Step) string {
 			word = ", "
 		}
 	}
+	return b.String() + m.displayAnswers(job, step)
+}
+
+// displayAnswers is what is answered, a line each.
+func (m moment) displayAnswers(job *Job, step *Step) string {
+	var b strings.Builder
 	v := viewer{m.stepScope(job, step, unknownSelf(step))}
 	for _, prompt := range step.Prompts {
 		b.WriteString("\nanswer " + strconv.Quote(v.text(prompt.decl.Match)) + " with ")

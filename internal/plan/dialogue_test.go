@@ -120,7 +120,7 @@ func TestWhatTerminalsCannotTake(t *testing.T) {
 			t.Errorf("%q would not be masked", text)
 		}
 	}
-	if got := string(typed("a\nb\r\nc", true)); got != "a\rb\rc\r" {
+	if got := string((&Step{}).typed("a\nb\r\nc", true)); got != "a\rb\rc\r" {
 		t.Errorf("typed %q", got)
 	}
 }

@@ -49,7 +49,7 @@ func eachOfSession(s *hclspec.Session, visit func(hclspec.Expression)) {
 func eachOfStep(s *hclspec.Step, visit func(hclspec.Expression)) {
 	for _, expr := range []hclspec.Expression{
 		s.ForEach, s.Command, s.Script, s.Args, s.Wait, s.Approve, s.LocalCommand, s.When, s.Timeout, s.Env, s.Dir,
-		s.User, s.Stdin, s.Shell, s.OnFailure, s.Idempotent, s.Sensitive, s.PromptOrder,
+		s.User, s.Stdin, s.Shell, s.OnFailure, s.Idempotent, s.Sensitive, s.TTY, s.PromptOrder,
 	} {
 		visit(expr)
 	}

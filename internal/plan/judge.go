@@ -104,7 +104,7 @@ type judgement struct {
 func (j *judgement) timedOut() {
 	limit, at := j.limit()
 	got := "stopped after " + roundedTime(j.result.Duration)
-	if j.step.Action == ActionDocument {
+	if j.step.Action == ActionDocument || len(j.step.Prompts) > 0 {
 		got += j.screen()
 	}
 	j.expectations = append(j.expectations, Expectation{Name: "timeout", Expected: "to end " + limit, Got: got, Range: at})

@@ -199,6 +199,7 @@ type Step struct {
 	Idempotent        bool
 	Sensitive         bool // output is neither shown nor written
 	Action            Action
+	Terminal          bool     // its command has a terminal of its own
 	Prompts           []Prompt // what its program may ask
 	PromptsAnyOrder   bool     // they come in any order, not in turn
 	When              string   // the source of its condition, "" without one

@@ -39,6 +39,9 @@ func (p *Plan) PreviewSetting(job *Job, step *Step) string {
 			parts = append(parts, part.word+" "+text)
 		}
 	}
+	if step.Terminal {
+		parts = append(parts, "on a terminal")
+	}
 	if names := v.names(decl.Env); len(names) > 0 {
 		parts = append(parts, "with "+strings.Join(names, ", ")+" set")
 	}
@@ -79,7 +82,7 @@ func (m moment) display(job *Job, step *Step) string {
 		if decl.Args != nil {
 			text += " " + v.command(decl.Args)
 		}
-		return text
+		return text + m.displayAnswers(job, step)
 	case ActionWait:
 		return "wait " + v.text(decl.Wait)
 	case ActionApprove:
@@ -95,7 +98,7 @@ func (m moment) display(job *Job, step *Step) string {
 	case ActionReboot:
 		return displayReboot(v, step)
 	}
-	return v.command(decl.Command)
+	return v.command(decl.Command) + m.displayAnswers(job, step)
 }
 
 // viewer shows expressions part by part, so that what is known stays readable.

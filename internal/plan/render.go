@@ -171,6 +171,10 @@ func (r *renderer) work(step *Step) Work {
 		if text, ok := r.text("stdin", decl.Stdin, true); ok {
 			w.Stdin = []byte(text)
 		}
+		if step.Action.remote() {
+			w.Prompts = r.questions(step)
+			r.fitsInput(step)
+		}
 		r.travels(step, w)
 	}
 	return w
@@ -188,6 +192,11 @@ func (r *renderer) travels(step *Step, w Work) {
 	}
 	if w.Stdin != nil {
 		refuse("stdin", step.decl.Stdin, "has no standard input")
+	}
+	if step.Terminal && step.decl.TTY != nil {
+		refuse("tty", step.decl.TTY, "has no terminal")
+	} else if len(step.Prompts) > 0 {
+		refuse("prompt", step.Prompts[0].decl.Match, "has no input")
 	}
 	if w.User != "" {
 		refuse("user", step.decl.User, "runs as the user that its document says")

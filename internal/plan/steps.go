@@ -53,6 +53,7 @@ func (b *builder) planStep(decl *hclspec.Step, instance instance) *Step {
 		scope:             instance.scope,
 	}
 	step.Prompts = a.prompts(decl.Prompts)
+	step.Terminal = a.boolean("tty", decl.TTY, step.Action.remote() && len(decl.Prompts) > 0)
 	step.PromptsAnyOrder = a.oneOf("prompt_order", decl.PromptOrder, "in_turn", "any") == "any"
 	if decl.When != nil {
 		step.When = b.source(decl.When.Range())

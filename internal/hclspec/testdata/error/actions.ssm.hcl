@@ -39,9 +39,9 @@ session "s" {
   }
 
   step "tty" {
-    command = ["passwd"]
-    tty     = true # ERROR: Not supported in this version
-    prompt { # ERROR: Not supported in this version
+    wait = "30s"
+    tty  = true # ERROR: Unused argument
+    prompt { # ERROR: Unused block
       match  = "x"
       answer = "y"
     }

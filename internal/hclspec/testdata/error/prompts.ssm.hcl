@@ -43,7 +43,7 @@ session "document" {
 
   step "order" {
     command      = ["true"]
-    prompt_order = "any" # ERROR: Not supported in this version
+    prompt_order = "sorted" # ERROR: Invalid value
   }
 
   finally "again" { # ERROR: Step without an action
