@@ -196,3 +196,13 @@ func TestTerminalHangsUpAtTheEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestInputIsInNoProcessList(t *testing.T) {
+	eachServer(t, func(t *testing.T, r *rig) {
+		script := `stty -echo; printf 'word? '; read -r w; sleep 0.3; case $(cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\000' '\n') in *"$w"*) echo seen;; *sleep*|*sh*) echo hidden;; esac`
+		out, _, _ := r.converse(t, onTerminal(script), [2]string{"word? ", "secret-" + randomID(8) + "\r"})
+		if out != "word? hidden\n" {
+			t.Errorf("got %q", out)
+		}
+	})
+}
