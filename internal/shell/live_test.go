@@ -17,6 +17,7 @@ type typing struct {
 	out   bytes.Buffer
 	asks  [][2]string
 	input chan []byte
+	ends  bool // the input, with the last answer
 }
 
 func (y *typing) Write(p []byte) (int, error) {
@@ -25,7 +26,9 @@ func (y *typing) Write(p []byte) (int, error) {
 	y.out.Write(p)
 	for len(y.asks) > 0 && strings.Contains(y.out.String(), y.asks[0][0]) {
 		y.input <- []byte(y.asks[0][1])
-		y.asks = y.asks[1:]
+		if y.asks = y.asks[1:]; len(y.asks) == 0 && y.ends {
+			close(y.input)
+		}
 	}
 	return len(p), nil
 }
@@ -101,10 +104,9 @@ func TestInputIsTyped(t *testing.T) {
 func TestInputGoesToAPipe(t *testing.T) {
 	eachServer(t, func(t *testing.T, r *rig) {
 		step := sh(`printf 'name? '; read -r n; printf 'word? ' >&2; echo "[$n]"; cat`)
-		y := &typing{input: make(chan []byte, 4), asks: [][2]string{{"name? ", "ann\n"}, {"[ann]", "more\x00\n"}}}
+		y := &typing{ends: true, input: make(chan []byte, 4), asks: [][2]string{{"name? ", "ann\n"}, {"[ann]", "more\x00\n"}}}
 		step.Input = y.input
 		var errs bytes.Buffer
-		time.AfterFunc(time.Second, func() { close(y.input) })
 		res, err := r.Run(t.Context(), step, y, &errs)
 		if err != nil || y.out.String() != "name? [ann]\nmore\x00\n" || errs.String() != "word? " || !res.Verified() {
 			t.Errorf("got %q %q %+v %v", y.out.String(), errs.String(), res, err)
