@@ -108,12 +108,16 @@ func carryAwk(awk string) string {
 // carryByFile has the command list write a file of exports that any shell reads
 // back.
 func carryByFile(dir, list string, in, out int, step int64) carrying {
-	c := carrying{setup: fmt.Sprintf("echo '%d' $$ >'%s/p'; ", step, dir)}
+	c := carrying{setup: fmt.Sprintf("{ echo '%d' $$ >'%s/p'; } 2>/dev/null; ", step, dir)}
 	if in >= 0 {
-		// What is exported and not in the file was unset by an earlier step.
-		c.setup += fmt.Sprintf(". '%s/s%d'; ", dir, in)
+		// What is exported and not in the file was unset by an earlier step. A
+		// step must not run where it was not meant to.
+		c.setup += fmt.Sprintf("[ -r '%[1]s/s%[2]d' ] || { echo 'ssmrun: not run: the directory and variables that earlier steps left were in %[1]s, which was removed' >&2; exit %[3]d; }; . '%[1]s/s%[2]d'; ",
+			dir, in, dirMissing)
 	}
-	c.save = fmt.Sprintf(`{ %s; } >|'%s/s%d' && command echo %d >|'%s/k'`, list, dir, out, step, dir)
+	// A limit on file sizes must not end the step by a signal.
+	// A directory that cannot be entered again would fail the next step.
+	c.save = fmt.Sprintf(`trap "" XFSZ; [ -d "$_ssmrun_p" ] && command cd "$_ssmrun_p" && { %s; } >|'%s/s%d' && command echo %d >|'%s/k'`, list, dir, out, step, dir)
 	return c
 }
 
@@ -183,16 +187,19 @@ func (s *Step) prologue(carry carrying) string {
 }
 
 // keepState has the shell save its directory and exported variables when it
-// ends.
+// ends. What it needs of the shell it takes back first: options, functions named
+// as its commands. The exit code is an argument, because after `set -a` a
+// variable would be exported.
 func (s *Step) keepState(b *strings.Builder, restore, save string) {
-	b.WriteString("_ssmrun_save() {\nset +eu\n_ssmrun_p=$PWD\n")
+	b.WriteString("_ssmrun_end() {\nunset -f command exit set trap echo export cd\nset +aeu\nset +x\n_ssmrun_p=${PWD:-$(pwd)}\n")
 	if s.Dir != "" {
 		b.WriteString("if [ \"$_ssmrun_p\" = \"$_ssmrun_e\" ]; then _ssmrun_p=$_ssmrun_d; fi\n")
 	}
-	b.WriteString(restore + save + "\n}\n")
-	// `set +x` first, and in a group whose errors go nowhere: a script's
-	// trace must not show what is ours.
-	b.WriteString("trap '{ _ssmrun_rc=$?; set +x; _ssmrun_save; } 2>/dev/null; exit \"$_ssmrun_rc\"' EXIT\n")
+	// ksh93 and yash have signals above 256, which exit would cut.
+	b.WriteString(restore + save + "\nif [ \"$1\" -gt 256 ]; then set -- $(($1%128+128)); fi\nexit \"$1\"\n}\n")
+	// In a group whose errors go nowhere: a script's trace must not show what
+	// is ours.
+	b.WriteString("trap '{ _ssmrun_end \"$?\"; } 2>/dev/null' EXIT\n")
 }
 
 // argv is the command that reads the prologue.

@@ -5,6 +5,7 @@
 use POSIX ();
 binmode $_ for \*STDIN, \*STDOUT;
 my $in = $b;
+my $path = defined $ENV{PATH} ? $ENV{PATH} : '/usr/bin:/bin';
 my ($N, %up, $up, $acks, $r, @late, $bye);
 my $gz = eval { require Compress::Raw::Zlib; 1 };
 my $mime = eval { require MIME::Base64; 1 };
@@ -173,9 +174,17 @@ $f->(fileno $p[4][1], 2);
 $f->(fileno $p[1][0], 8);
 $f->(fileno $p[0][0], 9);
 $f->(fileno $p[5][1], 57);
-{ exec { $cmd[0] } @cmd, '-c', '. /dev/fd/9', $cmd[0] }
+# By the carried PATH, and where that has been emptied by the server's own.
+my @dirs = $cmd[0] =~ m#/# ? () : split /:/, $path;
+my $no;
+for ($cmd[0], map { "$_/$cmd[0]" } @dirs) {
+no warnings;
+exec { $_ } @cmd, '-c', '. /dev/fd/9', $cmd[0];
+$no ||= $! + 0;
+}
+$! = $no;
 print STDERR "ssmrun: $cmd[0]: $!\n";
-POSIX::_exit($! == POSIX::ENOENT() ? 127 : 126);
+POSIX::_exit($no == POSIX::ENOENT() ? 127 : 126);
 }
 my $i = 0;
 for my $k (qw(W S I)) {

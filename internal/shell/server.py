@@ -13,6 +13,7 @@ acks=0
 r=None
 late=[]
 bye=[]
+path=os.environ.get('PATH','/usr/bin:/bin')
 null=os.open('/dev/null',os.O_RDONLY)
 if hasattr(os,'set_blocking'):
  def nonblock(f): os.set_blocking(f,False); return f
@@ -133,11 +134,16 @@ def child(cmd,p,tty):
    if f not in (8,9,57):
     try: os.close(f)
     except OSError: pass
-  try:
-   os.execvp(cmd[0],cmd+['-c','. /dev/fd/9',cmd[0]])
-  except OSError as e:
-   os.write(2,('ssmrun: %s: %s\n'%(cmd[0],e.strerror)).encode())
-   os._exit(127 if e.errno==errno.ENOENT else 126)
+  # By the carried PATH, and where that has been emptied by the server's own.
+  dirs=[] if '/' in cmd[0] else path.split(':')
+  no=None
+  for c in [cmd[0]]+['%s/%s'%(d,cmd[0]) for d in dirs]:
+   try:
+    os.execvp(c,cmd+['-c','. /dev/fd/9',cmd[0]])
+   except OSError as e:
+    no=no or e
+  os.write(2,('ssmrun: %s: %s\n'%(cmd[0],no.strerror)).encode())
+  os._exit(127 if no.errno==errno.ENOENT else 126)
  finally:
   os._exit(126)
 def start(n,cmd):

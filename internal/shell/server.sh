@@ -3,7 +3,7 @@
 # The main process reads the terminal between steps. During a step a reader
 # does, for pings and signals, and the main process waits in the foreground
 # for what runs it: an asynchronous one would ignore interrupts.
-trap : INT QUIT TSTP
+trap : INT QUIT TSTP PIPE
 exec 3<&0 6>&1
 after() { :; }
 
@@ -97,7 +97,7 @@ fi
 # hush ends what listen has started.
 hush() {
 { kill -9 $R $V; wait $R $V; } 2>/dev/null
-V=
+R= V=
 }
 V=
 
@@ -259,7 +259,7 @@ N=${l%% *}
 place "${l##* }"
 trap 'rm -rf "$d"' EXIT
 # The session has gone: so must the step, before its process id is removed.
-trap 'sig TERM; sleep 1; sig KILL; exit 1' HUP TERM
+trap 'sig TERM; sleep 1; sig KILL; [ "$R" ] && kill -9 $R $V; exit 1' HUP TERM
 say "R v=1 server=sh pid=$P enc=$e dir=$d awk=$cat setsid=$ses cksum=$ck pipe=$pipe carry=$carry"
 esac
 continue
