@@ -3,7 +3,6 @@ package shell
 import (
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"os"
 	"os/exec"
@@ -17,11 +16,6 @@ import (
 
 	"github.com/creack/pty"
 	"go.uber.org/goleak"
-)
-
-var (
-	torture    = flag.Bool("torture", false, "run the torture suite on every shell, server and latency")
-	onlyColumn = flag.String("column", "", "of the torture suite, only columns whose name contains this")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -135,7 +129,7 @@ func (n *tally) Write(p []byte) (int, error) {
 // copyAsAgent reproduces processStdoutData: reads of 1,024 bytes, U+FFFD cut
 // to its first byte, up to three bytes of an unfinished character held back
 // for the next read and lost at the end.
-func copyAsAgent(w io.Writer, tty *os.File, h habits) {
+func copyAsAgent(w io.Writer, tty io.Reader, h habits) {
 	buf := make([]byte, 1024)
 	var held []byte
 	for {
@@ -213,7 +207,7 @@ func (d *delayedWriter) Close() { d.once.Do(func() { close(d.queue) }) }
 // run runs a step that must not be lost.
 func (r *rig) run(t testing.TB, step Step) (stdout, stderr string, res Result) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 	defer cancel()
 	var out, err bytes.Buffer
 	res, e := r.Run(ctx, step, &out, &err)
