@@ -31,7 +31,7 @@ type nursery struct {
 var errNurseryClosed = errors.New("the lab is closed")
 
 func newNursery(l *Lab) (*nursery, error) {
-	heedHangups()
+	heedSignals()
 	n := &nursery{
 		lab:      l,
 		work:     &l.work,
@@ -49,12 +49,15 @@ func newNursery(l *Lab) (*nursery, error) {
 	return n, nil
 }
 
-// heedHangups lets the nodes' shells have hangups where the lab ignores them, as
-// under nohup: what is ignored is inherited, and a terminated session's processes
-// would stay. What this process catches it still does not heed.
-func heedHangups() {
-	if signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+// heedSignals lets the nodes' processes have the signals that the lab ignores, as
+// nohup and the & of a script have it: what is ignored is inherited, and then a
+// terminated session's processes would stay and interrupts do nothing. What this
+// process catches it still does not heed.
+func heedSignals() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 }
 
