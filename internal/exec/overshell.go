@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -186,10 +187,21 @@ func (a *attempt) openShell(ctx context.Context) (*shellClient, error) {
 	return client, nil
 }
 
+// interactive reports whether a step of the session takes input while it runs.
+func interactive(s *plan.Session) bool {
+	return slices.ContainsFunc(slices.Concat(s.Steps, s.Finally), func(step *plan.Step) bool {
+		return step.Terminal || len(step.Prompts) > 0
+	})
+}
+
 // useHelper has the step server of the session replaced by the one that is sent.
 // Where that cannot be, the job goes on without, and says so. An error says that
 // the session is of no more use; the job then tries another, without the helper.
 func (a *attempt) useHelper(ctx context.Context, client *shellClient, info shell.Info) (shell.Info, error) {
+	if interactive(a.Job.Session) {
+		a.noHelper = "it cannot run steps with tty or prompt, which the session has"
+		return info, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, helperTimeout)
 	defer cancel()
 	static, err := client.UseStatic(ctx)
