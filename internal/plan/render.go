@@ -224,6 +224,11 @@ func (r *renderer) fits(step *Step) {
 			"A session of the port kind carries connections and no commands, so step %q cannot send one. Use local_command, or a session of another kind.", step.Label)
 		return
 	}
+	if step.Action.hasCommand() && step.Action.remote() && r.job.Kind != KindDocument && r.windows() {
+		r.problems.errorf(step.Range, "No PowerShell yet",
+			"%s runs Windows, and this version sends commands to POSIX shells only, so step %q cannot run there. Leave Windows targets out of the session: platform = \"Linux\" in a targets block does.", r.job.Target.ID, step.Label)
+		return
+	}
 	if step.Action.remote() && r.job.Kind == KindDocument {
 		r.problems.errorf(step.Range, "Step without a shell",
 			"In a session of the %s kind the document runs its own command, so step %q cannot send one. Take the step, or the document, out.", r.job.Kind, step.Label)

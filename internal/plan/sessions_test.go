@@ -217,7 +217,8 @@ func TestDocumentsDecideTheKind(t *testing.T) {
 		complaint               string
 	}{
 		{"Linux", ``, `command = "x"`, KindShell, "", ""},
-		{"Windows", ``, `command = "x"`, KindCommand, "AWS-StartNonInteractiveCommand", ""},
+		{"Windows", ``, `wait = "1s"`, KindCommand, "AWS-StartNonInteractiveCommand", ""},
+		{"Windows", ``, `command = "x"`, "", "", "No PowerShell yet"},
 		{"Linux", `kind = "command"`, `command = "x"`, KindCommand, "AWS-StartNonInteractiveCommand", ""},
 		{"Windows", `kind = "shell"`, `command = "x"`, "", "", "No POSIX shell on Windows"},
 		{"Linux", `document = "Shell"`, `command = "x"`, KindShell, "Shell", ""},
