@@ -109,7 +109,8 @@ func (s *server) save(state []byte) bool {
 	return true
 }
 
-// program finds a program by the PATH that the steps have.
+// program finds a program by the PATH that the steps have, and where that has
+// been emptied by the server's own.
 func (s *server) program(name string) string {
 	if strings.Contains(name, "/") {
 		return name
@@ -120,8 +121,9 @@ func (s *server) program(name string) string {
 			path = value
 		}
 	}
+	own, _ := syscall.Getenv("PATH")
 	const execute = 1
-	for dir := range strings.SplitSeq(path, ":") {
+	for dir := range strings.SplitSeq(path+":"+own, ":") {
 		if dir == "" {
 			dir = "."
 		}
