@@ -1,6 +1,10 @@
 # What the step server in sh and the command kind share: encoding, framing and
 # running one step. The wire is described in doc.go; $z is a newline.
 have() { command -v "$1" >/dev/null 2>&1; }
+have dd || {
+echo "ssmrun: this target has no dd, which is needed to run steps with sh" >&2
+exit 3
+}
 if have base64; then
 wide=${wide:-800}
 if [ "$(printf abc | base64 -w $wide 2>/dev/null)" = YWJj ]; then enc() { base64 -w $wide; }; else enc() { base64; }; fi
@@ -56,10 +60,10 @@ return 1
 
 # fr frames one stream, which ends at the mark: $1 and $2 are O o or E e. q, T
 # and L say what of it was framed before. Where fast names something, large output
-# is left to it.
+# is left to it. A stream that stops without the mark is said to lack a frame.
 fast=
 fr() {
-skip=0
+skip=0 last=
 set -f
 while c=$(dd bs=$bs count=1 2>/dev/null | enc) && [ "$c" ]; do
 IFS=$z
@@ -98,6 +102,7 @@ set -- $a $b
 [ $last ] && break
 [ "$fast" ] && [ ${#y} -gt 40000 ] && faster $a $b && return
 done
+[ $last ] || q=$((q+1))
 printf '%s\n' "@$N T $n $1 $q $L $T" >&6
 }
 

@@ -66,10 +66,14 @@ func (c *Client) UseStatic(ctx context.Context) (Info, error) {
 // place returns the binary for the target, and a new directory there from which
 // it can be executed.
 func (c *Client) place(ctx context.Context) (packed *packedStatic, dir string, err error) {
-	var out bytes.Buffer
+	var out, complaint bytes.Buffer
 	step := Step{Script: []byte(compact(staticSh, true)), Args: []string{".ssmrun-" + randomID(8), staticName}}
-	if _, err = c.Run(ctx, step, &out, nil); err != nil {
+	result, err := c.Run(ctx, step, &out, &complaint)
+	if err != nil {
 		return nil, "", err
+	}
+	if result.ExitCode != 0 || result.Signal != "" || out.Len() == 0 {
+		return nil, "", &StaticError{fmt.Errorf("the target could not say what it is: exit code %d%s", result.ExitCode, lastLine(complaint.String()))}
 	}
 	machine, rest, _ := strings.Cut(out.String(), "\n")
 	missing, rest, _ := strings.Cut(rest, "\n")
