@@ -21,10 +21,10 @@ import (
 )
 
 // socketCost is what a websocket may allocate beyond four times what it reads:
-// for the upgrade and its buffers, for each ping a pong with its timer, and for
-// each message its reader.
+// for the upgrade and its buffers, those that it reads ahead with among them, for
+// each ping a pong with its timer, and for each message its reader.
 func socketCost(wire []byte) int {
-	limit := 20<<10 + bounds.Wire(len(wire))
+	limit := 20<<10 + aheadSizes[1] + aheadSizes[2] + bounds.Wire(len(wire))
 	for len(wire) >= 2 {
 		length, head := int(wire[1]&0x7f), 2
 		switch {
