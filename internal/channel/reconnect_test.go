@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,10 +186,10 @@ func TestARefusalForGoodEndsTheSessionSoon(t *testing.T) {
 // lasts it can be asked for.
 func TestARefusalThatIsTakenBackEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		attempts := 0
+		var attempts atomic.Int64
 		w := byHand(t, func(cfg *Config) {
 			cfg.Resume = func(context.Context) (string, error) {
-				if attempts++; attempts < refusalLimit {
+				if attempts.Add(1) < refusalLimit {
 					return "", ErrRefused
 				}
 				return "new", nil
@@ -199,8 +200,8 @@ func TestARefusalThatIsTakenBackEndsNothing(t *testing.T) {
 		}
 		w.service.Close()
 		time.Sleep(time.Second)
-		if err := w.s.Outage(); err == nil || attempts > 1 && !errors.Is(err, ErrRefused) {
-			t.Errorf("outage %v after %d attempts", err, attempts)
+		if err := w.s.Outage(); err == nil || attempts.Load() > 1 && !errors.Is(err, ErrRefused) {
+			t.Errorf("outage %v after %d attempts", err, attempts.Load())
 		}
 		w.next()
 		w.send(0, PayloadExitCode, "EXIT_CODE: 4")

@@ -71,6 +71,13 @@ func (s *wire) Start(ctx context.Context, call plan.Call, streams Streams, _ fun
 	return session, err
 }
 
+// cut ends the first connection.
+func (s *wire) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links[0].Close()
+}
+
 func (s *wire) Terminate(ctx context.Context, _, _ string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +223,7 @@ func TestWhyASessionIsNotResumedIsTold(t *testing.T) {
 				s := &wire{resume: func() (string, error) { return "", fmt.Errorf("%w: AnAnswer", c.answer) }}
 				w := documentWorld(s, nil)
 				w.change("one", func(s *plan.Step) { s.Timeout = c.timeout })
-				time.AfterFunc(time.Second, func() { s.links[0].Close() })
+				time.AfterFunc(time.Second, s.cut)
 				w.run(t.Context())
 				wantOutcomes(t, w, jobsOf(w.sessions[0], outcome.Unknown))
 				if got := w.lines("job_complete"); !strings.Contains(got, "AnAnswer") {

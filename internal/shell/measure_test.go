@@ -109,11 +109,11 @@ func processorTimeAStep(t testing.TB, server, binSh string, steps int) time.Dura
 	r := boot(t, []string{"dash"}, agent, Options{Servers: []string{server}, binSh: binSh})
 	var batches []time.Duration
 	for range steps / batch {
-		before := processorTime(t, r.server.info.PID)
+		before := processorTime(t, r.serving().info.PID)
 		for range batch {
 			smallStep(t, r)
 		}
-		batches = append(batches, (processorTime(t, r.server.info.PID)-before)/batch)
+		batches = append(batches, (processorTime(t, r.serving().info.PID)-before)/batch)
 	}
 	return median(batches)
 }
@@ -223,7 +223,7 @@ func TestOutputOfAnySizeIsExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := boot(t, []string{"dash"}, habits{}, Options{Servers: []string{"sh"}, binSh: binSh})
-			if r.server.set["pipe"] != "1" {
+			if r.serving().set["pipe"] != "1" {
 				t.Skipf("%s makes no pipes", binSh)
 			}
 			for _, n := range []int{0, 1, 975, 976, 977, 1000, 1023, 1024, 1025, 4096, 63_000, 64_500, 65_535, 65_536, 65_537, 70_000} {

@@ -48,8 +48,8 @@ func TestRawIsUsedOnlyWhereTheSessionPassesBytes(t *testing.T) {
 				if out, _, res := r.run(t, catStdin(data)); out != data || !res.Verified() {
 					t.Errorf("got %d bytes, %+v", len(out), res)
 				}
-				if r.server.eight == h.ascii {
-					t.Errorf("raw: got %v, want %v", r.server.eight, !h.ascii)
+				if r.serving().eight == h.ascii {
+					t.Errorf("raw: got %v, want %v", r.serving().eight, !h.ascii)
 				}
 			})
 		}

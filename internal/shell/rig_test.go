@@ -118,6 +118,13 @@ func boot(t testing.TB, argv []string, h habits, opts Options, env ...string) *r
 	return r
 }
 
+// serving returns the step server of the moment.
+func (r *rig) serving() *server {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.server
+}
+
 // tally counts what is written to it.
 type tally atomic.Int64
 

@@ -245,7 +245,7 @@ func TestServerThatDoesNotAnswerLosesItsStep(t *testing.T) {
 			if out, _, _ := r.run(t, sh("sleep 1.5; echo patient")); out != "patient\n" {
 				t.Errorf("a silent step: got %q", out)
 			}
-			pid := strconv.Itoa(r.server.info.PID)
+			pid := strconv.Itoa(r.serving().info.PID)
 			// The sh server has a reader, a child of the same name: stop them all.
 			_, err := r.Run(t.Context(), sh("for p in "+pid+" $(cat /proc/"+pid+"/task/*/children); do [ $p = $$ ] || kill -STOP $p; done; sleep 20"), nil, nil)
 			var lost *LostError

@@ -151,7 +151,7 @@ func (r *rig) wantNothingIn(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != filepath.Base(r.server.set["dir"]) {
+		if e.Name() != filepath.Base(r.serving().set["dir"]) {
 			t.Errorf("left on the target: %v", e)
 		}
 	}
@@ -162,8 +162,8 @@ func TestSendsTheStaticServer(t *testing.T) {
 	placeStatic(t) // skips where there is none
 	env, tmp := bare(t)
 	r := boot(t, []string{"/bin/dash"}, agent, Options{}, env...)
-	if r.server.info.Server != "sh" {
-		t.Fatalf("before: got %s", r.server.info.Server)
+	if r.serving().info.Server != "sh" {
+		t.Fatalf("before: got %s", r.serving().info.Server)
 	}
 	info, err := r.UseStatic(t.Context())
 	if err != nil || info.Server != "static" || info.Shell == "" || !slices.Contains(info.Tools, "gzip") {
@@ -183,8 +183,8 @@ func TestSendsTheStaticServer(t *testing.T) {
 	if _, err := r.Run(t.Context(), sh("kill -9 $PPID; sleep 0.1"), nil, nil); !errors.As(err, &lost) {
 		t.Fatalf("killed: got %v", err)
 	}
-	if out, _, _ := r.run(t, sh("echo again")); out != "again\n" || r.server.info.Server != "sh" {
-		t.Errorf("afterwards: got %q from %s", out, r.server.info.Server)
+	if out, _, _ := r.run(t, sh("echo again")); out != "again\n" || r.serving().info.Server != "sh" {
+		t.Errorf("afterwards: got %q from %s", out, r.serving().info.Server)
 	}
 }
 

@@ -55,8 +55,8 @@ func TestWorksWithoutTools(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := boot(t, []string{"/bin/dash"}, agent, Options{}, "PATH="+toolsWithout(t, tc.missing...))
-			if r.server.info.Server != tc.server {
-				t.Fatalf("server: got %s, want %s", r.server.info.Server, tc.server)
+			if r.serving().info.Server != tc.server {
+				t.Fatalf("server: got %s, want %s", r.serving().info.Server, tc.server)
 			}
 			out, errs, res := r.run(t, Step{Script: []byte("cat; echo oops >&2; cd /usr; export A=b; exit 3"), Stdin: []byte(all)})
 			if out != all || errs != "oops\n" || res.ExitCode != 3 || !res.Verified() {

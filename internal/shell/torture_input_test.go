@@ -66,7 +66,7 @@ func playOddDirectory(t testing.TB, r stepRunner) {
 
 // slow is for the sh server, which takes a second for 100 KB.
 func (r *rig) slow(n int) int {
-	if r.server.info.Server == "sh" {
+	if r.serving().info.Server == "sh" {
 		return n / 5
 	}
 	return n

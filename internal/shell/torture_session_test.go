@@ -33,7 +33,7 @@ var sessionCases = []tortureCase{
 // playNonce looks for the nonce in every argument list and environment.
 func playNonce(t testing.TB, r *rig) {
 	out, _, _ := r.run(t, sh("cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null"))
-	if n := r.server.nonce; strings.Contains(out, n) || strings.Contains(out, n[:16]) {
+	if n := r.serving().nonce; strings.Contains(out, n) || strings.Contains(out, n[:16]) {
 		t.Error("the nonce is in an argument list or an environment")
 	}
 }
@@ -92,7 +92,7 @@ func killsServer(script string) func(t testing.TB, r *rig) {
 // playRemovedFiles takes the sh server's directory away, as a clean-up of /tmp
 // does. The step's own result is exact.
 func playRemovedFiles(t testing.TB, r *rig) {
-	dir := r.server.set["dir"]
+	dir := r.serving().set["dir"]
 	if dir == "" {
 		return
 	}
@@ -107,7 +107,7 @@ func playRemovedFiles(t testing.TB, r *rig) {
 		t.Errorf("then: got %q %q %+v", out, errs, res)
 	}
 	// Another server begins anew.
-	server := r.server
+	server := r.serving()
 	if p, err := os.FindProcess(server.info.PID); err != nil || p.Kill() != nil {
 		t.Fatalf("the server cannot be killed: %v", err)
 	}
@@ -121,7 +121,7 @@ func playInterrupts(t testing.TB, r *rig) {
 	var out bytes.Buffer
 	res, err := r.Run(t.Context(), sh("kill -INT $PPID; kill -QUIT $PPID; kill -PIPE $PPID; echo on"), &out, nil)
 	_, lost := errors.AsType[*LostError](err)
-	framed := r.server.info.Server == "sh" && r.server.set["pipe"] != "1"
+	framed := r.serving().info.Server == "sh" && r.serving().set["pipe"] != "1"
 	if (err != nil || out.String() != "on\n" || !res.Verified()) && !(lost && framed) {
 		t.Errorf("got %q %+v, %v", out.String(), res, err)
 	}

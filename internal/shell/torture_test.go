@@ -81,7 +81,7 @@ type stepRunner interface {
 	signals() bool // a death by signal is told from an exit code
 }
 
-func (r *rig) signals() bool { return r.server.info.Server != "sh" }
+func (r *rig) signals() bool { return r.serving().info.Server != "sh" }
 
 // noise is seeded, so that a failure can be repeated.
 func noise(n int) []byte {
