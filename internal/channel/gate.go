@@ -1,7 +1,5 @@
 package channel
 
-import "time"
-
 // gate says what becomes of data that a client wants to send.
 //
 // An agent acknowledges and throws away all data that comes before its
@@ -43,9 +41,8 @@ func (s *stream) release(sure bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gate == gateHeld {
-		now := time.Now()
 		for _, e := range s.early {
-			s.push(now, e.payloadType, e.payload)
+			s.push(e.payloadType, e.payload)
 		}
 	}
 	s.gate = gateUnsure
@@ -53,7 +50,7 @@ func (s *stream) release(sure bool) {
 		s.gate, s.early = gateOpen, nil
 	}
 	s.kick()
-	s.changed.Broadcast()
+	s.room.Broadcast()
 }
 
 // remember keeps a copy of data while the gate is not open. When it is unsure

@@ -62,13 +62,15 @@ func (s *stream) pump() {
 		}
 		transport := s.transport
 		s.mu.Unlock()
-		s.write(transport, frames...)
+		for _, frame := range frames {
+			s.write(transport, frame)
+		}
 		s.mu.Lock()
 	}
 	s.pumping = false
 	s.arm(time.Now())
 	if s.err != nil {
-		s.changed.Broadcast() // end waits for this
+		s.room.Broadcast() // end waits for this
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -44,8 +45,10 @@ func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 		return s.port.deliver(payloadType, payload)
 	}
 	switch payloadType {
-	case PayloadOutput, PayloadStdErr:
-		return s.gather(payloadType, payload)
+	case PayloadOutput:
+		return put(s.cfg.Stdout, payload)
+	case PayloadStdErr:
+		return put(s.cfg.Stderr, payload)
 	case PayloadExitCode:
 		return s.exited(payload)
 	case PayloadFlag:
@@ -53,6 +56,17 @@ func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 		return err
 	}
 	return &ProtocolError{Doing: "read message", Err: fmt.Errorf("payload type is %d", payloadType)}
+}
+
+func put(w io.Writer, p []byte) error {
+	n, err := w.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
 }
 
 // begun notes that data came. Without a handshake that shows that there will

@@ -58,24 +58,12 @@ func (s *Session) guard(f func() error) (err error) {
 	return f()
 }
 
-// serve receives from one connection, and has all of it accepted that was
-// delivered. What was not acknowledged then comes again, if there is an again.
-func (s *Session) serve(t Transport, o *outage) error {
-	err := s.receive(t, o)
-	s.stream.forgetOwed()
-	if unaccepted := s.accept(); unaccepted != nil && (err == nil || errors.As(err, new(*lostError))) {
-		return unaccepted
-	}
-	return err
-}
-
-// receive receives from one connection. It returns nil after channel_closed, a
+// serve receives from one connection. It returns nil after channel_closed, a
 // *lostError when the connection ended, another error when the session must.
 // Where frames end is the transport's to say; what it calls a ProtocolError is
 // one.
-func (s *Session) receive(t Transport, o *outage) error {
+func (s *Session) serve(t Transport, o *outage) error {
 	heard, closed := false, false
-	settle := s.stream.settling(t)
 	for {
 		frame, err := t.ReadFrame()
 		if err != nil {
@@ -84,7 +72,6 @@ func (s *Session) receive(t Transport, o *outage) error {
 		if frame.Text {
 			return errTextFrame
 		}
-		s.fresh = true
 		kind, payload, err := s.stream.receive(t, frame.Data)
 		if err != nil {
 			return err
@@ -94,6 +81,7 @@ func (s *Session) receive(t Transport, o *outage) error {
 			o.attempts = 0
 			s.watch.clear(waitStart)
 		}
+		s.watch.touch()
 		switch kind {
 		case TypeStartPublication:
 			s.announced()
@@ -107,9 +95,6 @@ func (s *Session) receive(t Transport, o *outage) error {
 			if _, _, gap := s.stream.inbox.gap(); !gap {
 				return nil
 			}
-		}
-		if err := settle(); err != nil {
-			return err
 		}
 	}
 }
