@@ -37,13 +37,19 @@ func TestTheAgentWaitsTwoSecondsForItsAcknowledgements(t *testing.T) {
 	})
 }
 
+// attachTo attaches a client to the agent. What Attach returns comes over left.
+func attachTo(t *testing.T, a *Agent) (client Transport, left chan error) {
+	client, service := Pipe()
+	left = make(chan error)
+	go func() { left <- a.Attach(t.Context(), service, nil) }()
+	client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+	return client, left
+}
+
 func TestWhatIsUnacknowledgedAtTheEndIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := NewAgent(AgentConfig{SessionID: "s-1"})
-		client, service := Pipe()
-		left := make(chan error)
-		go func() { left <- w.Attach(t.Context(), service, nil) }()
-		client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+		client, left := attachTo(t, w)
 		w.Stdout([]byte("x"))
 		start := time.Now()
 		closed := make(chan struct{})
@@ -83,10 +89,7 @@ func TestTheAgentSendsOnlyItsHeadOfLineAgain(t *testing.T) {
 	for burst, want := range map[int]int64{1: 1, 3: 3} {
 		synctest.Test(t, func(t *testing.T) {
 			a := NewAgent(AgentConfig{SessionID: "s-1", Resend: burst})
-			client, service := Pipe()
-			left := make(chan error)
-			go func() { left <- a.Attach(t.Context(), service, nil) }()
-			client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+			client, left := attachTo(t, a)
 			synctest.Wait()
 			for range 5 {
 				a.Stdout([]byte("x"))
@@ -225,10 +228,7 @@ func TestTerminateDoesNotWait(t *testing.T) {
 func TestAHandshakeWithoutAnswerTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAgent(AgentConfig{SessionID: "s-1", Handshake: true, SessionType: Port})
-		client, service := Pipe()
-		left := make(chan error)
-		go func() { left <- a.Attach(t.Context(), service, nil) }()
-		client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+		client, left := attachTo(t, a)
 		start := time.Now()
 		err := a.Ready(context.Background())
 		if err == nil || !strings.Contains(err.Error(), "timed out") || time.Since(start) != 15*time.Second {
@@ -259,10 +259,7 @@ func TestInputBeforeTheHandshakeIsAcknowledgedAndThrownAway(t *testing.T) {
 			t.Error("input came through")
 			return nil
 		}})
-		client, service := Pipe()
-		left := make(chan error)
-		go func() { left <- a.Attach(t.Context(), service, nil) }()
-		client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+		client, left := attachTo(t, a)
 		client.WriteFrame(Frame{Data: AppendMessage(nil, &Message{Type: TypeInput, CreatedDate: 1, PayloadType: PayloadOutput, Payload: []byte("x")})})
 		acknowledged := false
 		for !acknowledged {
@@ -282,10 +279,7 @@ func TestInputBeforeTheHandshakeIsAcknowledgedAndThrownAway(t *testing.T) {
 func TestTheHandshakeIsCompletedBehindTheAcknowledgementOfTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAgent(AgentConfig{SessionID: "s-1", Handshake: true, SessionType: Port})
-		client, service := Pipe()
-		left := make(chan error)
-		go func() { left <- a.Attach(t.Context(), service, nil) }()
-		client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+		client, left := attachTo(t, a)
 		answer := `{"ClientVersion":"1.2.0","ProcessedClientActions":[{"ActionType":"SessionType","ActionStatus":1}]}`
 		client.WriteFrame(Frame{Data: AppendMessage(nil, &Message{Type: TypeInput, CreatedDate: 1,
 			PayloadType: PayloadHandshakeResponse, Payload: []byte(answer)})})
@@ -325,10 +319,7 @@ func TestAResumedClientThatDoesNotAcknowledgeAgainGetsTheRest(t *testing.T) {
 		const had, all = 100, 300
 		came := map[int64]bool{} // the pump's messages and a sender's may overtake each other
 		for _, last := range []int{had, all} {
-			client, service := Pipe()
-			left := make(chan error)
-			go func() { left <- a.Attach(t.Context(), service, nil) }()
-			client.WriteFrame(Frame{Text: true, Data: []byte(`{"TokenValue":"t"}`)})
+			client, left := attachTo(t, a)
 			if len(came) == 0 {
 				go func() {
 					for range all {

@@ -27,13 +27,9 @@ type shellClient struct {
 // overShell runs an attempt through the step server of the job's session, which
 // is started by the first step that needs it.
 func (a *attempt) overShell(ctx context.Context) ending {
-	client, e := a.client(ctx)
+	client, e := a.liveClient(ctx)
 	if client == nil {
-		e.silent = true // no step_start: the command was not to leave yet
 		return e
-	}
-	if isClosed(client.session.Done()) {
-		return ending{outcome: outcome.Unreachable, why: "the session ended before the step was sent: " + endOf(client.session.Session), silent: true}
 	}
 	if e, ok := a.commence(); !ok {
 		return e
@@ -137,8 +133,19 @@ func (a *attempt) shellStep() shell.Step {
 	}
 }
 
+// liveClient is client, for an attempt that the end of the session makes
+// pointless.
+func (a *attempt) liveClient(ctx context.Context) (*shellClient, ending) {
+	client, e := a.client(ctx)
+	if client != nil && isClosed(client.session.Done()) {
+		return nil, ending{outcome: outcome.Unreachable, why: "the session ended before the step was sent: " + endOf(client.session.Session), silent: true}
+	}
+	return client, e
+}
+
 // client returns the step server, booting it over a new session when there is
-// none. When it is nil the ending says why.
+// none. When it is nil the ending says why; it is silent, as nothing of the step
+// was to leave yet.
 func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
 	if a.shell != nil {
 		return a.shell, ending{}
@@ -150,7 +157,9 @@ func (a *attempt) client(ctx context.Context) (*shellClient, ending) {
 	}
 	client, err := a.openShell(ctx)
 	if err != nil {
-		return nil, a.notOpened(ctx, err)
+		e := a.notOpened(ctx, err)
+		e.silent = true
+		return nil, e
 	}
 	return client, ending{}
 }

@@ -18,13 +18,9 @@ const progressEvery = 5 * time.Second
 // overTransfer runs an attempt at an upload or a download, through the step
 // server of the job's session.
 func (a *attempt) overTransfer(ctx context.Context) ending {
-	client, e := a.client(ctx)
+	client, e := a.liveClient(ctx)
 	if client == nil {
-		e.silent = true
 		return e
-	}
-	if isClosed(client.session.Done()) {
-		return ending{outcome: outcome.Unreachable, why: "the session ended before the step was sent: " + endOf(client.session.Session), silent: true}
 	}
 	if e, ok := a.commence(); !ok {
 		return e

@@ -32,7 +32,6 @@ type reboot struct {
 func (a *attempt) reboot(ctx context.Context) ending {
 	client, e := a.client(ctx)
 	if client == nil {
-		e.silent = true // no step_start: the order was not to leave yet
 		return e
 	}
 	before, err := client.bootID(ctx)
