@@ -179,7 +179,7 @@ func TestSessionInATerminalMultiplexer(t *testing.T) {
 		key, shown string
 		code       int
 	}{{"C-c", `\^C`, 130}, {`C-\`, `\^\\`, 131}} {
-		p.typed(fmt.Sprintf("echo $((6 * %d)); sleep 300", c.code), "Enter")
+		p.typed(fmt.Sprintf("sh -c 'echo $((6 * %d)); exec sleep 300'", c.code), "Enter")
 		p.see(fmt.Sprintf("%d$", 6*c.code))
 		p.typed("", c.key)
 		p.see(c.shown)
