@@ -97,7 +97,7 @@ var streamCases = []tortureCase{
 	{name: "descriptors 3 to 9 closed", step: sh("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo ok; exit 3"), out: "ok\n", code: 3},
 	{name: "descriptors 3 to 9 redirected", step: sh("exec 3>/dev/null 4>&3 5>&3 6>&3 7>&3 8>&3 9>&1; echo a >&7; echo b >&9"), out: "b\n"},
 	{name: "descriptors 8 and 9 are the script's own", step: sh("(: <&8) 2>/dev/null && echo 8; (: <&9) 2>/dev/null && echo 9; true")},
-	{name: "stdout is a file for a while", step: sh(`f=$(mktemp); exec 6>&1 >"$f"; echo hidden; exec >&6 6>&-; cat "$f"; rm "$f"`), out: "hidden\n"},
+	{name: "stdout is a file for a while", step: sh(`f=$(TMPDIR=. mktemp); exec 6>&1 >"$f"; echo hidden; exec >&6 6>&-; cat "$f"; rm "$f"`), out: "hidden\n"},
 	{name: "/dev/stdout and /dev/stderr", step: sh("echo a >/dev/stdout; echo b >/dev/stderr; echo c >>/dev/fd/1"), out: "a\nc\n", errs: "b\n"},
 	{name: "writing to stdin", step: sh("(echo x >&0) 2>/dev/null; echo done"), out: "done\n"},
 	{name: "no terminal", step: sh("if (: </dev/tty) 2>/dev/null; then echo tty; else echo none; fi; stty raw echo 2>/dev/null; test -t 0 || test -t 1 || test -t 2 || echo pipes"), out: "none\npipes\n"},

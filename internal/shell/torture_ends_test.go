@@ -58,7 +58,7 @@ func playSignals(t testing.TB, r stepRunner) {
 		name string
 		code int
 	}{{"HUP", 129}, {"INT", 130}, {"QUIT", 131}, {"ABRT", 134}, {"USR1", 138}, {"SEGV", 139}, {"PIPE", 141}, {"ALRM", 142}} {
-		script := "ulimit -c 0; echo here; exec perl -e '$SIG{" + s.name + "} = q(DEFAULT); kill q(" + s.name + "), $$; sleep 5'"
+		script := "ulimit -c 0; echo here; exec env PERL_BADLANG=0 perl -e '$SIG{" + s.name + "} = q(DEFAULT); kill q(" + s.name + "), $$; sleep 5'"
 		tc := tortureCase{step: sh(script), out: "here\n", code: s.code, signal: s.name, any: true}
 		tc.check(t, r)
 	}

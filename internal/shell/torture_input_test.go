@@ -88,7 +88,7 @@ func playLargeInput(t testing.TB, r *rig) {
 
 func playPython(t testing.TB, r *rig) {
 	out, _, res := r.run(t, Step{Shell: "python3 -B", Script: []byte("import sys,os\nprint(sys.argv[1:], os.environ['A'], sys.stdin.read())\nsys.exit(3)\n"),
-		Args: []string{"a b", "c"}, Env: []EnvVar{{"A", "1"}}, Stdin: []byte("in")})
+		Args: []string{"a b", "c"}, Env: []EnvVar{{"A", "1"}, {"PYTHONIOENCODING", "utf-8"}}, Stdin: []byte("in")})
 	if out != "['a b', 'c'] 1 in\n" || res.ExitCode != 3 {
 		t.Errorf("got %q %+v", out, res)
 	}

@@ -71,6 +71,6 @@ func playLater(t testing.TB, r stepRunner) {
 }
 
 func playZombies(t testing.TB, r stepRunner) {
-	script := fmt.Sprintf("perl -e 'for (1 .. %d) { fork or exit } print qq(zombies\\n)'; exit 3", size(1000))
+	script := fmt.Sprintf("PERL_BADLANG=0 perl -e 'for (1 .. %d) { fork or exit } print qq(zombies\\n)'; exit 3", size(1000))
 	tortureCase{step: sh(script), out: "zombies\n", code: 3}.check(t, r)
 }
