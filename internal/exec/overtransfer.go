@@ -86,7 +86,7 @@ func (a *attempt) upload(ctx context.Context, client *shellClient) (plan.Transfe
 	progress := a.progress()
 	_, err = client.Upload(ctx, shell.Upload{
 		Content: content, Size: content.size, SHA256: content.sha256, Tree: work.Tree.Dir,
-		Destination: work.Destination, Replace: work.Replace, Mode: work.Mode, Owner: work.Owner,
+		Destination: work.Destination, Target: a.Job.Target.ID, Replace: work.Replace, Mode: work.Mode, Owner: work.Owner,
 		User: a.work.User, Grace: grace,
 		Progress: func(done int64) { progress(done, content.size) },
 	})

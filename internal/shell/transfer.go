@@ -16,8 +16,8 @@ import (
 
 // A transfer is a series of small steps of its own kind: the first looks at
 // what is there, the last puts the whole in its place. What is sent is kept in
-// a private directory beside the destination, named by the content, so that
-// another session goes on where a lost one ended. The scripts need test, wc,
+// a private directory beside the destination and named by it, so that another
+// session goes on where a lost one ended, if it is of the same content. The scripts need test, wc,
 // mv, mkdir, chmod and cat, and use more when the target has it.
 
 //go:embed transfer.sh
@@ -66,7 +66,7 @@ func (t *transfer) part(ctx context.Context, name string, args []string, stdin [
 	case result.Cancelled && result.ExitCode != 0:
 		return result, &TransferError{Cancelled: true, Err: errors.New("it was stopped")}
 	case result.ExitCode != 0:
-		said := strings.TrimSpace(stderr.String())
+		said := strings.ReplaceAll(strings.TrimSpace(stderr.String()), "\n", "; ")
 		if said == "" {
 			said = fmt.Sprintf("the target's shell ended with %d", result.ExitCode)
 		}

@@ -33,8 +33,15 @@ back() {
 if [ -d "$1/old" ] && [ ! -e "$2" ] && [ ! -L "$2" ]; then mv "$1/old" "$2"; fi
 }
 
+# claim makes the private directory $1 that of the upload $2, and mine says
+# whether it still is. Two that put something in the same place would otherwise
+# write into each other's content: the one that began last goes on.
+claim() { echo "$2" >"$1/by" || die "cannot write to $1"; }
+mine() { read -r b <"$1/by" && [ "$b" = "$2" ]; } 2>/dev/null
+still() { mine "$@" || die "another upload to the same place has begun, or $1 was removed"; }
+
 abort() {
-if ours "$1"; then back "$1" "$2" && rm -rf "$1"; fi
+if ours "$1" && mine "$1" "$2"; then back "$1" "$3" && rm -rf "$1"; fi
 }
 
 # fits says what stands against the destination: $1 it, $2 file or tree, $3
@@ -53,13 +60,16 @@ fi
 [ "$2" = file ] || have tar || die "the target has no tar, which a directory needs"
 }
 
-# begin makes the private directory $1 for destination $2, or says what an
-# earlier session has left in it.
+# begin makes the private directory $1 for the upload $2 to destination $3, or
+# says what an earlier session has left in it.
 begin() {
 umask 077
-d=$1
-shift
-if ours "$d"; then back "$d" "$1" || exit 1; fi
+d=$1 u=$2
+shift 2
+if ours "$d"; then
+claim "$d" "$u"
+back "$d" "$1" || exit 1
+fi
 fits "$@"
 if ours "$d"; then
 n=$(size "$d/data" 2>/dev/null) || n=0
@@ -71,35 +81,43 @@ return
 fi
 else
 mkdir "$d" || exit 1
+claim "$d" "$u"
 fi
-: >"$d/data" || exit 1
+true >"$d/data" || exit 1
 echo "0 none -"
 }
 
 # restart drops what an earlier session has left.
-restart() { umask 077; : >"$1/data"; }
+restart() { umask 077; still "$1" "$2"; true >"$1/data"; }
 
-# append adds a piece of the content: $1 the directory, $2 what it has, $3 what
-# it then has to have, $4 how the input is encoded.
+# append adds a piece of the content: $1 the directory, $2 the upload, $3 what
+# there is, $4 what there then has to be, $5 how the input is encoded.
 append() {
 umask 077
-n=$(size "$1/data") || exit 1
-[ $((n)) = "$2" ] || die "$1/data has $((n)) bytes and not $2: something else has changed it"
+still "$1" "$2"
+d=$1
+shift
+n=$(size "$d/data") || exit 1
+[ $((n)) = "$2" ] || die "$d/data has $((n)) bytes and not $2: something else has changed it"
 case $4 in
 b) base64 -d;;
 bz) base64 -d | gzip -dc;;
 z) gzip -dc;;
 *) cat;;
-esac >>"$1/data" || die "cannot write to $1"
-n=$(size "$1/data") || exit 1
-[ $((n)) = "$3" ] || die "cannot write to $1: $((n)) bytes are there and not $3"
+esac >>"$d/data" || die "cannot write to $d"
+n=$(size "$d/data") || exit 1
+[ $((n)) = "$3" ] || die "cannot write to $d: $((n)) bytes are there and not $3"
 }
 
-# finish checks the content and puts it in its place: $1 the directory, $2 and
-# on as for fits, then SHA-256, cksum, mode, owner. It says by what it checked.
+# finish checks the content and puts it in its place: $1 the directory, $2 the
+# upload, $3 and on as for fits, then SHA-256, cksum, mode, owner. It says by what
+# it checked.
 finish() {
 umask 077
-d=$1 t=$2 w=$3 r=$4 o=$8
+still "$1" "$2"
+d=$1
+shift
+t=$2 w=$3 r=$4 o=$8
 s=$(digest <"$d/data") || die "cannot read $d/data"
 case $s in
 none*) ;;

@@ -50,6 +50,12 @@ func (r *rig) download(t *testing.T, source string) (string, Downloaded) {
 	return to.String(), done
 }
 
+// partOf is the private directory of an upload.
+func partOf(u Upload) string {
+	name := sha256.Sum256([]byte("\x00\x00" + u.Destination))
+	return filepath.Join(filepath.Dir(u.Destination), ".ssmrun-"+hex.EncodeToString(name[:12]))
+}
+
 // leftIn fails when something of a transfer is left beside a destination.
 func leftIn(t *testing.T, dir string) {
 	t.Helper()
@@ -166,8 +172,7 @@ func TestUploadStartsAgainWhenItsPartIsNotTheSame(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	u := uploadOf([]byte("what is to come"), path)
-	name := sha256.Sum256([]byte(u.SHA256 + "\x00" + path))
-	part := filepath.Join(dir, ".ssmrun-"+hex.EncodeToString(name[:12]))
+	part := partOf(u)
 	os.Mkdir(part, 0o700)
 	os.WriteFile(filepath.Join(part, "data"), []byte("what was"), 0o600)
 	r := boot(t, []string{"dash"}, habits{exact: true}, Options{})
@@ -177,6 +182,74 @@ func TestUploadStartsAgainWhenItsPartIsNotTheSame(t *testing.T) {
 	if got, _ := os.ReadFile(path); string(got) != "what is to come" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestUploadsToOnePlaceDoNotMix: whoever begins last goes on, the other fails
+// and removes nothing of it. Targets that share a file system do not meet at all.
+func TestUploadsToOnePlaceDoNotMix(t *testing.T) {
+	t.Parallel()
+	for _, shared := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "f")
+		first, second := uploadOf(noise(300), path), uploadOf(noise(300), path)
+		if shared {
+			first.Target, second.Target = "i-1", "i-2"
+		}
+		other := boot(t, []string{"dash"}, habits{exact: true}, Options{piece: 100})
+		r := boot(t, []string{"dash"}, habits{exact: true}, Options{piece: 100})
+		first.Progress = func(done int64) {
+			if done == 100 {
+				other.upload(t, second)
+			}
+		}
+		_, err := r.Upload(t.Context(), first)
+		_, failed := errors.AsType[*TransferError](err)
+		if shared && err != nil || !shared && (!failed || !strings.Contains(err.Error(), "another upload to the same place")) {
+			t.Errorf("shared %v: %v", shared, err)
+		}
+		if got, _ := os.ReadFile(path); !bytes.Equal(got, noise(300)) {
+			t.Errorf("%d bytes are there, or others", len(got))
+		}
+		leftIn(t, filepath.Dir(path))
+	}
+}
+
+// TestUploadTakesOverFromOneThatIsUnderWay: the one that began first must not
+// remove what the second is writing.
+func TestUploadTakesOverFromOneThatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "f")
+	first, second := uploadOf(noise(300), path), uploadOf(noise(600)[300:], path)
+	slow := boot(t, []string{"dash"}, habits{exact: true}, Options{piece: 100})
+	r := boot(t, []string{"dash"}, habits{exact: true}, Options{piece: 100})
+	began, failed := make(chan struct{}), make(chan struct{})
+	first.Progress = func(done int64) {
+		if done == 100 {
+			close(began)
+			<-failed
+		}
+	}
+	second.Progress = func(done int64) {
+		if done == 100 {
+			close(failed)
+			<-began
+		}
+	}
+	ended := make(chan error)
+	go func() {
+		<-began
+		_, err := r.Upload(t.Context(), second)
+		ended <- err
+	}()
+	if _, err := slow.Upload(t.Context(), first); err == nil {
+		t.Error("the first has not failed")
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the second: %v", err)
+	}
+	if got, _ := os.ReadFile(path); !bytes.Equal(got, noise(600)[300:]) {
+		t.Errorf("%d bytes are there, or others", len(got))
+	}
+	leftIn(t, filepath.Dir(path))
 }
 
 func TestUploadDoesNotFollowSymbolicLinks(t *testing.T) {
@@ -192,8 +265,7 @@ func TestUploadDoesNotFollowSymbolicLinks(t *testing.T) {
 		t.Errorf("destination: %v, %v", info, err)
 	}
 	// A link in the place of the private directory.
-	name := sha256.Sum256([]byte(u.SHA256 + "\x00" + path))
-	os.Symlink(filepath.Dir(victim), filepath.Join(dir, ".ssmrun-"+hex.EncodeToString(name[:12])))
+	os.Symlink(filepath.Dir(victim), partOf(u))
 	if _, err := r.Upload(t.Context(), u); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 		t.Errorf("got %v", err)
 	}

@@ -30,6 +30,7 @@ type Upload struct {
 	SHA256      string // of the content, hexadecimal
 	Tree        bool   // the content is a tar archive, and the destination the directory that it makes
 	Destination string // absolute; what holds it has to be there
+	Target      string // tells those apart that share a file system
 	Replace     bool   // of a tree: a directory that is there is replaced
 	Mode        string // of a file, octal
 	Owner       string // USER or USER:GROUP, "" leaves it to the target
@@ -48,7 +49,8 @@ type Uploaded struct {
 // appears at the destination at once: it is written beside it, checked, given
 // its mode and owner, and renamed; of a tree that replaces another, the other
 // is moved away before. A symbolic link at the destination is replaced, not
-// followed.
+// followed. Of two uploads to one place at a time the later goes on, and the
+// earlier fails.
 //
 // The error is a *TransferError when the transfer has failed and left nothing,
 // and that of Run otherwise. After a *LostError the destination may have the
@@ -61,9 +63,10 @@ func (c *Client) Upload(ctx context.Context, u Upload) (done Uploaded, err error
 		return Uploaded{}, err
 	}
 	t.encodingFor(info)
-	name := sha256.Sum256([]byte(u.SHA256 + "\x00" + u.Destination))
+	name := sha256.Sum256([]byte(u.Target + "\x00" + u.User + "\x00" + u.Destination))
 	t.dir = path.Join(path.Dir(u.Destination), ".ssmrun-"+hex.EncodeToString(name[:12]))
-	defer func() { t.abort(ctx, err, t.dir, u.Destination) }()
+	t.id = randomID(8)
+	defer func() { t.abort(ctx, err, t.dir, t.id, u.Destination) }()
 	if done.Resumed, err = t.begin(ctx); err != nil {
 		return done, err
 	}
@@ -95,6 +98,7 @@ type uploading struct {
 	transfer
 	Upload
 	dir    string // private, beside the destination
+	id     string // of this upload, which dir belongs to until another begins
 	piece  int64
 	base64 bool // the step server takes every byte, but needs several characters for most
 	gzip   bool
@@ -134,7 +138,7 @@ func (t *uploading) replace() string {
 
 // begin returns how many bytes of this content the target has already.
 func (t *uploading) begin(ctx context.Context) (int64, error) {
-	words, err := t.ask(ctx, "begin", t.dir, t.Destination, t.what(), t.replace())
+	words, err := t.ask(ctx, "begin", t.dir, t.id, t.Destination, t.what(), t.replace())
 	if err != nil {
 		return 0, err
 	}
@@ -154,7 +158,7 @@ func (t *uploading) begin(ctx context.Context) (int64, error) {
 			return size, nil
 		}
 	}
-	_, err = t.ask(ctx, "restart", t.dir)
+	_, err = t.ask(ctx, "restart", t.dir, t.id)
 	return 0, err
 }
 
@@ -167,7 +171,7 @@ func (t *uploading) append(ctx context.Context, at int64, sum io.Writer) (int64,
 	_, _ = sum.Write(piece)
 	encoding, text := t.encode(piece)
 	after := at + int64(len(piece))
-	_, err := t.part(ctx, "append", []string{t.dir, strconv.FormatInt(at, 10), strconv.FormatInt(after, 10), encoding}, text, nil)
+	_, err := t.part(ctx, "append", []string{t.dir, t.id, strconv.FormatInt(at, 10), strconv.FormatInt(after, 10), encoding}, text, nil)
 	return int64(len(piece)), err
 }
 
@@ -196,7 +200,7 @@ func (t *uploading) finish(ctx context.Context, sum *posixSum) (checked string, 
 	if mode == "" {
 		mode = "644"
 	}
-	words, err := t.ask(ctx, "finish", t.dir, t.Destination, t.what(), t.replace(),
+	words, err := t.ask(ctx, "finish", t.dir, t.id, t.Destination, t.what(), t.replace(),
 		t.SHA256, strconv.FormatUint(uint64(sum.value()), 10), mode, t.Owner)
 	if lost, ok := errors.AsType[*LostError](err); ok {
 		return "", &PlacingError{lost}
