@@ -47,6 +47,10 @@ type server struct {
 // ends it when this process has to end.
 var running atomic.Int64
 
+// leaving is set when this process has to end. It then begins no step, and says
+// of none how it ended: the next one would be sent to a server that is gone.
+var leaving atomic.Bool
+
 // When it is started with the name of the directory that it is in, it removes
 // itself with the directory: nothing remains however it ends.
 func main() {
@@ -89,6 +93,7 @@ func signals() int {
 
 // quit ends the server and, when the session has ended, the step with it.
 func quit(code int) {
+	leaving.Store(true)
 	if group := int(running.Load()); group > 0 {
 		_ = syscall.Kill(-group, syscall.SIGTERM)
 		time.Sleep(500 * time.Millisecond)
@@ -103,7 +108,7 @@ func (s *server) turn() {
 	if ready.read(s.wake) {
 		_, _ = syscall.Read(s.wake, make([]byte, 256))
 	}
-	if ready.read(0) {
+	if ready.read(0) && !leaving.Load() {
 		s.input()
 	}
 	s.dropLate(ready)
@@ -158,6 +163,9 @@ func (s *server) reap() {
 			return
 		}
 		if s.step != nil && s.step.pid == pid {
+			if leaving.Load() {
+				os.Exit(1)
+			}
 			s.finish(status)
 		}
 	}
