@@ -280,6 +280,8 @@ type (
 		// Note is what is known besides: of an attempt that did not pass what its
 		// tunnel says, of a reboot the boot ids.
 		Note string `json:"note,omitempty"`
+		// Range is the step in the runbook, if it did not pass.
+		Range *Range `json:"range,omitempty"`
 	}
 )
 

@@ -223,8 +223,9 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 	if duration == 0 && !a.began.IsZero() {
 		duration = time.Since(a.began)
 	}
+	place := rangeOf(a.step.Range)
 	if e.outcome == outcome.Passed || e.outcome == outcome.Skipped {
-		e.note = ""
+		e.note, place = "", nil
 	}
 	complete := event.StepComplete{
 		Step:       stepIdent(a.Job, a.step, a.number),
@@ -236,6 +237,7 @@ func (a *attempt) record(e ending, retry bool, facts ...event.Fact) stepEnd {
 		Final:      !retry,
 		Why:        e.why,
 		Note:       cmp.Or(e.said, e.note),
+		Range:      place,
 	}
 	if a.out != nil {
 		out, err := a.out.stdout.counts(), a.out.stderr.counts()

@@ -53,7 +53,7 @@ p=${p:-/}
 if [ "$2" = file ]; then
 [ -d "$1" ] && die "$1 is a directory"
 elif [ -e "$1" ] || [ -L "$1" ]; then
-[ "$3" ] || die "$1 exists"
+[ "$3" ] || die "$1 exists; with replace = true it would be replaced"
 [ -d "$1" ] && [ ! -L "$1" ] || die "$1 is not a directory"
 else :
 fi

@@ -88,6 +88,9 @@ func (s *summary) step(f event.StepComplete) {
 			end.place = where(e.Range)
 		}
 	}
+	if end.place == "" {
+		end.place = where(f.Range)
+	}
 	s.steps[jobStep(f.Session, f.Target, f.Step.Step)] = end
 }
 
