@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -19,8 +18,12 @@ var besideMany = flag.Int("beside.many", 10_000, "how many sessions TestBesideMa
 // client process: memory, descriptors and threads, over TLS. The few sessions
 // before tell what the process needs without them.
 func TestBesideMany(t *testing.T) {
-	needBeside(t)
-	few, many := *besideMany/10, *besideMany
+	many := *besideMany
+	if !*beside {
+		many = 30
+		shareOf(t)
+	}
+	few := many / 10
 	less, more := openAtOnce(t, few), openAtOnce(t, many)
 	for n, m := range map[int]footprint{few: less, many: more} {
 		t.Logf("%6d sessions: %v", n, m)
@@ -88,20 +91,12 @@ func openAtOnce(t *testing.T, nodes int) footprint {
 	cmd := command(dir, "apply", "-auto-approve", "-json", fmt.Sprintf("-parallelism=%d", nodes))
 	cmd.Env = append(os.Environ(), "AWS_CONFIG_FILE="+filepath.Join(dir, "config"), "AWS_CA_BUNDLE="+filepath.Join(dir, "ca.pem"),
 		"AWS_SHARED_CREDENTIALS_FILE=/nonexistent", "AWS_PROFILE=lab0", "AWS_EC2_METADATA_DISABLED=true")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdout, stderr := started(t, cmd)
 	defer cmd.Process.Kill()
 	var f footprint
 	ready := 0
 	last := ""
-	err = events(stdout, func(e logged) {
+	err := events(stdout, func(e logged) {
 		last = e.Text
 		switch e.Type {
 		case "session_ready":

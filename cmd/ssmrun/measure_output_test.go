@@ -28,26 +28,27 @@ const messageRate = 5_000_000
 // held against the rate of the lab's messages, one of the shell kind against text
 // that `start-session` brings through the same agent, which pauses after each message.
 func TestMeasureOutput(t *testing.T) {
-	if !*measure {
-		t.Skip("a measurement of some minutes: run with -measure")
+	size, targets := *measureBytes, []string{"perl", "python3", "sh"}
+	if !measures(t) {
+		size, targets = 300_000, targets[:1]
 	}
-	files := map[string]string{"noise": outputFile(t, *measureBytes, noise), "numbers": outputFile(t, *measureBytes, counting)}
-	for _, target := range []string{"perl", "python3", "sh"} {
+	files := map[string]string{"noise": outputFile(t, size, noise), "numbers": outputFile(t, size, counting)}
+	for _, target := range targets {
 		path := "  env = { PATH = \"" + programsWithout(t, servers[target]...) + "\" }\n"
 		t.Run("command/"+target, func(t *testing.T) {
 			lab := newBulk(t, path, fmt.Sprintf("agent {\n  output_rate = %d\n}\n", messageRate))
 			for _, name := range []string{"noise", "numbers"} {
-				o := lab.apply("command", files[name], *measureBytes)
-				t.Logf("%s: %.1f s, %.2f MB/s; client %.1f s of CPU; as base64 %.1f %% of the rate of messages", name, o.took.Seconds(), megabytes(*measureBytes, o.took),
-					o.cpu.Seconds(), 100*megabytes(*measureBytes, o.took)*4/3/messageRate*1e6)
+				o := lab.apply("command", files[name], size)
+				t.Logf("%s: %.1f s, %.2f MB/s; client %.1f s of CPU; as base64 %.1f %% of the rate of messages", name, o.took.Seconds(), megabytes(size, o.took),
+					o.cpu.Seconds(), 100*megabytes(size, o.took)*4/3/messageRate*1e6)
 			}
 		})
 		t.Run("shell/"+target, func(t *testing.T) {
 			lab := newBulk(t, path, "")
-			allowed := lab.plainText(*measureBytes / 10)
+			allowed := lab.plainText(size / 10)
 			for _, name := range []string{"noise", "numbers"} {
-				o := lab.apply("shell", files[name], *measureBytes)
-				speed := megabytes(*measureBytes, o.took)
+				o := lab.apply("shell", files[name], size)
+				speed := megabytes(size, o.took)
 				t.Logf("%s: %.1f s, %.3f MB/s; client %.1f s of CPU; the pauses allow %.3f MB/s, it is %.1f %% of that", name, o.took.Seconds(), speed, o.cpu.Seconds(), allowed, 100*speed/allowed)
 			}
 		})

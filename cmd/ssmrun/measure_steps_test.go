@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,17 +26,18 @@ var servers = map[string][]string{"perl": {"python*"}, "python3": {"perl*"}, "sh
 // way, and the processor time of the target and of the client. Lab and client are
 // processes of their own, the agent has its habits, and the journal is synced.
 func TestMeasureSteps(t *testing.T) {
-	if !*measure {
-		t.Skip("a measurement of some minutes: run with -measure")
+	inEarnest, steps, which := measures(t), *measureSteps, []string{"perl", "python3", "sh"}
+	if !inEarnest {
+		steps, which = 5, which[:1]
 	}
-	for _, server := range []string{"perl", "python3", "sh"} {
+	for _, server := range which {
 		t.Run(server, func(t *testing.T) {
 			lab := "nodes \"n\" {\n  ids = [\"" + besideTarget + "\"]\n  env = { PATH = \"" + programsWithout(t, servers[server]...) + "\" }\n}\n"
-			near := timeSteps(t, lab, *measureSteps)
+			near := timeSteps(t, lab, steps)
 			one := timeSteps(t, lab, 1)
-			far := timeSteps(t, lab+"faults {\n  latency = \"50ms\"\n}\n", *measureSteps)
-			t.Logf("%d steps: %.1f ms a step, %.1f ms at 50 ms one way, difference %.1f ms; CPU a step: target %.1f ms, client %.2f ms", *measureSteps,
-				ms(near.step), ms(far.step), ms(far.step-near.step), ms(near.target), ms((near.client-one.client)/time.Duration(max(*measureSteps-1, 1))))
+			far := timeSteps(t, lab+"faults {\n  latency = \"50ms\"\n}\n", steps)
+			t.Logf("%d steps: %.1f ms a step, %.1f ms at 50 ms one way, difference %.1f ms; CPU a step: target %.1f ms, client %.2f ms", steps,
+				ms(near.step), ms(far.step), ms(far.step-near.step), ms(near.target), ms((near.client-one.client)/time.Duration(max(steps-1, 1))))
 		})
 	}
 }
@@ -135,15 +137,7 @@ session "m" {
 // runEvents runs `apply -json`, which has to pass, and returns its CPU time.
 func runEvents(t testing.TB, cmd *exec.Cmd, see func(logged)) time.Duration {
 	t.Helper()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	stdout, stderr := started(t, cmd)
 	if err := events(stdout, see); err != nil {
 		t.Error(err)
 	}
@@ -151,6 +145,21 @@ func runEvents(t testing.TB, cmd *exec.Cmd, see func(logged)) time.Duration {
 		t.Fatalf("%v: %v\n%s", cmd.Args, err, tail(stderr.String()))
 	}
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// started starts a program and returns what it prints.
+func started(t testing.TB, cmd *exec.Cmd) (stdout io.Reader, stderr *bytes.Buffer) {
+	t.Helper()
+	stderr = &bytes.Buffer{}
+	cmd.Stderr = stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return stdout, stderr
 }
 
 // nodeTime is the processor time of all descendants of a process, with those of

@@ -12,27 +12,45 @@ import (
 
 var measure = flag.Bool("measure", false, "measure CPU time a session at 100 and 1,000 nodes, against a lab in a process of its own")
 
+// measures reports whether figures are wanted. If not, the measurements are run
+// in a size that shows no more than that they still work.
+func measures(t *testing.T) bool {
+	if !*measure {
+		shareOf(t)
+	}
+	return *measure
+}
+
+// shareOf is called by a measurement that is run in a small size.
+func shareOf(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a measurement")
+	}
+	t.Parallel()
+}
+
 // TestMeasureCPUPerSession prints the client's CPU time for one more session:
 // (user+sys at 1,000 sessions - at 100) / 900, median of five, for ws and for
 // wss with TLS 1.3. The lab is another process, StartSession is signed and the
 // journal is on. It is a measurement, not a test: docs/performance.md has the
 // command and the figures.
 func TestMeasureCPUPerSession(t *testing.T) {
-	if !*measure {
-		t.Skip("a measurement of some minutes: run with -measure")
+	few, many, runs := 100, 1000, 5
+	if !measures(t) {
+		few, many, runs = 1, 10, 1
 	}
 	for _, tls := range []bool{false, true} {
-		small, large := make([]time.Duration, 5), make([]time.Duration, 5)
+		small, large := make([]time.Duration, runs), make([]time.Duration, runs)
 		for i := range small {
-			small[i] = measureApply(t, 100, tls)
-			large[i] = measureApply(t, 1000, tls)
+			small[i] = measureApply(t, few, tls)
+			large[i] = measureApply(t, many, tls)
 		}
-		each := make([]time.Duration, len(small))
+		each := make([]time.Duration, runs)
 		for i := range each {
-			each[i] = (large[i] - small[i]) / 900
+			each[i] = (large[i] - small[i]) / time.Duration(many-few)
 		}
 		slices.Sort(each)
-		t.Logf("tls=%v: median %v a session (all: %v; 100 sessions: %v; 1,000 sessions: %v)", tls, each[len(each)/2], each, small, large)
+		t.Logf("tls=%v: median %v a session (all: %v; %d sessions: %v; %d sessions: %v)", tls, each[len(each)/2], each, few, small, many, large)
 	}
 }
 
