@@ -394,10 +394,10 @@ func TestTerminateSessionEndsShellAndChannel(t *testing.T) {
 	l.ssm(t, "TerminateSession", object{"SessionId": started["SessionId"]})
 	c.wait()
 	eventually(t, "no process is left", func() bool { return l.Processes() == 0 })
-	history := l.ssm(t, "DescribeSessions", object{"State": "History"})["Sessions"].([]any)
-	if len(history) != 1 || history[0].(object)["Status"] != "Terminated" {
-		t.Errorf("history: %v", history)
-	}
+	eventually(t, "the session is history", func() bool {
+		history := l.ssm(t, "DescribeSessions", object{"State": "History"})["Sessions"].([]any)
+		return len(history) == 1 && history[0].(object)["Status"] == "Terminated"
+	})
 	l.ssm(t, "TerminateSession", object{"SessionId": started["SessionId"]}) // again is no error
 	l.refused(t, "ResumeSession", object{"SessionId": started["SessionId"]}, "DoesNotExistException", "")
 }
