@@ -158,10 +158,18 @@ func (c *census) residents() []resident {
 		known[pid] = v
 		return v
 	}
+	c.seenMu.Lock()
+	before := c.seen
+	c.seenMu.Unlock()
 	var out []resident
 	seen := make(map[int]resident)
 	for pid, s := range all {
-		if v := judge(pid); v.ours {
+		v := judge(pid)
+		// What was the lab's is, even if it lost its parent while /proc was read.
+		if r, ok := before[pid]; ok && r.started == s.started && !v.ours {
+			v = verdict{r.node, true}
+		}
+		if v.ours {
 			r := resident{pid, s.started, v.node}
 			seen[pid] = r
 			if s.state != 'Z' && s.state != 'X' {
@@ -219,9 +227,11 @@ func (n *nursery) killNode(target *node) {
 }
 
 // killUntilGone kills and looks again until nothing is left, because what is
-// killed may have forked in between.
+// killed may have forked in between. It looks twice: one look is not of one
+// moment, and may miss what loses its parent meanwhile.
 func (n *nursery) killUntilGone(which func(resident) bool) int {
 	deadline := time.Now().Add(5 * time.Second)
+	empty := 0
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		left := 0
 		for _, r := range n.census.residents() {
@@ -230,7 +240,12 @@ func (n *nursery) killUntilGone(which func(resident) bool) int {
 				killExactly(r)
 			}
 		}
-		if left == 0 || time.Now().After(deadline) {
+		if left == 0 {
+			empty++
+		} else {
+			empty = 0
+		}
+		if empty == 2 || time.Now().After(deadline) {
 			return left
 		}
 		time.Sleep(pause)
