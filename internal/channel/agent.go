@@ -172,6 +172,9 @@ func (a *Agent) serve(t Transport) error {
 			return errTextFrame
 		}
 		_, _, err = a.stream.receive(t, frame.Data)
+		if err == nil {
+			err = a.stream.settle(t) // each alone, as agents do: Input may wait at the next
+		}
 		if a.agreed {
 			a.agreed = false
 			err = errors.Join(a.completeHandshake(), err)
@@ -243,20 +246,20 @@ func (a *Agent) Paused() bool { return !a.stream.attached() }
 // client is attached and the handshake, if any, is complete. It waits while the
 // queue is full. It fails after the end
 // of the session.
-func (a *Agent) Stdout(p []byte) error { return a.output(PayloadOutput, p) }
+func (a *Agent) Stdout(p []byte) error { return a.SendAll(PayloadOutput, p, a.cfg.MaxPayload) }
 
 // Stderr is Stdout for payload type 11.
-func (a *Agent) Stderr(p []byte) error { return a.output(PayloadStdErr, p) }
+func (a *Agent) Stderr(p []byte) error { return a.SendAll(PayloadStdErr, p, a.cfg.MaxPayload) }
 
-func (a *Agent) output(payloadType PayloadType, p []byte) error {
-	for len(p) > 0 {
-		n := min(len(p), a.cfg.MaxPayload)
-		if err := a.Send(payloadType, p[:n]); err != nil {
-			return err
-		}
-		p = p[n:]
+// SendAll queues p in messages of at most size bytes, like Stdout.
+func (a *Agent) SendAll(payloadType PayloadType, p []byte, size int) error {
+	select {
+	case <-a.done:
+		return ErrClosed
+	default:
+		_, err := a.stream.sendAll(payloadType, p, size)
+		return err
 	}
-	return nil
 }
 
 // Send queues one message of any payload type, as it is, like Stdout.

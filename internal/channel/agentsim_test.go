@@ -66,8 +66,12 @@ func simulateAgent(t *testing.T, seed uint64) simCounts {
 	}
 	code := rng.IntN(256)
 	l.agent.Exit(code)
-	// Acknowledged means delivered: nothing may be missing after this.
-	if err := l.agent.Drain(within(t, time.Hour)); err != nil {
+	// Acknowledged means delivered: nothing may be missing after this. An agent
+	// that looks at its oldest message only gets one round of retransmission for
+	// each loss, and there may be a message for each byte.
+	messages := len(down)/downSize + len(errs)/errsSize
+	limit := time.Hour + time.Duration(messages)*2*maxRTO
+	if err := l.agent.Drain(within(t, limit)); err != nil {
 		t.Errorf("agent's output: %v", err)
 	}
 	s.stream.drained(func() bool { return false })

@@ -19,7 +19,7 @@ type dialing struct {
 	limits map[Layer]time.Duration
 	secure bool
 	peer   string
-	cork   *corkedConn // set by connect, before the dial returns
+	ahead  *aheadConn // set by connect, before the dial returns
 
 	mu    sync.Mutex // protects what follows
 	layer Layer
@@ -94,7 +94,7 @@ func (d *dialing) explain(ctx context.Context, err error) error {
 	defer d.end(nil)
 	cause := context.Cause(ctx)
 	switch {
-	case err != nil && d.cork != nil && d.cork.allowance < 0:
+	case err != nil && d.ahead != nil && d.ahead.allowance < 0:
 		return errLongAnswer
 	case cause == nil && !isTimeout(err):
 		return err
@@ -110,7 +110,7 @@ func (d *dialing) connect(_ context.Context, network, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	d.cork = &corkedConn{Conn: conn, writeTimeout: defaultWriteTimeout, allowance: openAllowance}
+	d.ahead = &aheadConn{Conn: conn, allowance: openAllowance}
 	// It must close the connection of a dial that is over, and of no other.
 	context.AfterFunc(d.ctx, func() {
 		d.mu.Lock()
@@ -120,7 +120,7 @@ func (d *dialing) connect(_ context.Context, network, address string) (net.Conn,
 			conn.Close()
 		}
 	})
-	return d.cork, nil
+	return d.ahead, nil
 }
 
 // dialAgain is when another try to connect is started beside those that wait.

@@ -21,6 +21,8 @@
 // roles; it has a timer while something is unacknowledged and no goroutine.
 // Session adds one goroutine, which reads, delivers and acknowledges, and one
 // timer for its deadlines; Agent borrows the goroutine that calls Attach.
+// Messages that came in one read are written out and acknowledged together,
+// before the reader waits for more (settle.go).
 // websocket.go is all that knows of the network, Pipe is its like in memory, and
 // Faulty is a bad one around either.
 //

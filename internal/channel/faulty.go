@@ -68,6 +68,12 @@ func (b *faulty) ReadFrame() (Frame, error) {
 	return b.receive()
 }
 
+// BeforeWait passes the wish on, if the reader is who reads from within.
+func (b *faulty) BeforeWait(f func() error) bool {
+	patient, ok := b.inner.(patientReader)
+	return ok && b.inDelay == nil && patient.BeforeWait(f)
+}
+
 // receive reads from the inner transport until the lane lets something pass.
 func (b *faulty) receive() (Frame, error) {
 	for len(b.arrived) == 0 {

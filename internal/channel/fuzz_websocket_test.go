@@ -21,10 +21,10 @@ import (
 )
 
 // socketCost is what a websocket may allocate beyond four times what it reads:
-// for the upgrade and its buffers, for each ping a pong with its timer, and for
-// each message its reader.
+// for the upgrade and its buffers, those that it reads ahead with among them, for
+// each ping a pong with its timer, and for each message its reader.
 func socketCost(wire []byte) int {
-	limit := 20<<10 + bounds.Wire(len(wire))
+	limit := 20<<10 + aheadSizes[1] + aheadSizes[2] + bounds.Wire(len(wire))
 	for len(wire) >= 2 {
 		length, head := int(wire[1]&0x7f), 2
 		switch {
@@ -52,6 +52,8 @@ type saidConn struct {
 	said     io.Reader
 	wrote    int
 	answer   func(request []byte) io.Reader // of the first write
+	record   func([]byte)                   // or nil: sees each write
+	fail     error                          // what writes fail with
 }
 
 func (c *saidConn) Read(p []byte) (int, error) { return c.said.Read(p) }
@@ -59,9 +61,15 @@ func (c *saidConn) Read(p []byte) (int, error) { return c.said.Read(p) }
 func (c *saidConn) Write(p []byte) (int, error) {
 	if c.answer != nil {
 		c.said, c.answer = c.answer(p), nil
-	} else {
-		c.wrote += len(p)
+		return len(p), nil
 	}
+	if c.fail != nil {
+		return 0, c.fail
+	}
+	if c.record != nil {
+		c.record(p)
+	}
+	c.wrote += len(p)
 	return len(p), nil
 }
 
@@ -142,24 +150,72 @@ func FuzzDialledWebsocket(f *testing.F) {
 	hostileFrames(f, false)
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		checkSocket(t, wire, func(conn *saidConn) Transport {
-			frames := conn.said
-			conn.answer = func(request []byte) io.Reader {
-				_, key, _ := strings.Cut(string(request), "Sec-WebSocket-Key: ")
-				key, _, _ = strings.Cut(key, "\r\n")
-				sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-				return io.MultiReader(strings.NewReader("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-					"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n"), frames)
-			}
-			dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
-				return &corkedConn{Conn: conn, writeTimeout: time.Second}, nil
-			}, WriteBufferPool: &writeBuffers, ReadBufferSize: socketBuffer, WriteBufferSize: socketBuffer}
-			c, _, err := dialer.DialContext(t.Context(), "ws://node.test/", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return newSocket(c, WebsocketOptions{})
+			return dialled(t, conn)
 		})
 	})
+}
+
+// dialled is a client's socket over a connection that upgrades it, and goes on
+// with what it says.
+func dialled(t testing.TB, conn *saidConn) *socket {
+	frames := conn.said
+	conn.answer = func(request []byte) io.Reader {
+		_, key, _ := strings.Cut(string(request), "Sec-WebSocket-Key: ")
+		key, _, _ = strings.Cut(key, "\r\n")
+		sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		return io.MultiReader(strings.NewReader("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Accept: "+base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n"), frames)
+	}
+	dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
+		return &aheadConn{Conn: conn}, nil
+	}, WriteBufferPool: &controlBuffers, ReadBufferSize: socketBuffer, WriteBufferSize: socketBuffer}
+	c, _, err := dialer.DialContext(t.Context(), "ws://node.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSocket(c, WebsocketOptions{})
+	s.client = true
+	return s
+}
+
+// accepted is the service's socket over a connection.
+func accepted(t testing.TB, conn *saidConn) *socket {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for name, value := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
+		r.Header.Set(name, value)
+	}
+	transport, err := AcceptWebsocket(hijacked{httptest.NewRecorder(), conn}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return transport.(*socket)
+}
+
+// socketOver is a socket of either end over a connection that says nothing.
+func socketOver(t testing.TB, conn *saidConn, client bool) *socket {
+	t.Helper()
+	s := accepted
+	if client {
+		s = dialled
+	}
+	made := s(t, conn)
+	t.Cleanup(func() { made.Close() })
+	return made
+}
+
+// readByGorilla reads the frames of a client, or of a service.
+func readByGorilla(t testing.TB, wire []byte, client bool) (messages [][]byte) {
+	t.Helper()
+	conn := &saidConn{said: bytes.NewReader(wire)}
+	end := socketOver(t, conn, !client).conn
+	for {
+		_, message, err := end.ReadMessage()
+		if err != nil {
+			return messages
+		}
+		messages = append(messages, message)
+	}
 }
 
 // FuzzAcceptedWebsocket is the service, whose client sends anything.
@@ -167,16 +223,7 @@ func FuzzAcceptedWebsocket(f *testing.F) {
 	hostileFrames(f, true)
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		checkSocket(t, wire, func(conn *saidConn) Transport {
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			for name, value := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade",
-				"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
-				r.Header.Set(name, value)
-			}
-			transport, err := AcceptWebsocket(hijacked{httptest.NewRecorder(), conn}, r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return transport
+			return accepted(t, conn)
 		})
 	})
 }

@@ -1,5 +1,7 @@
 package channel
 
+import "time"
+
 // gate says what becomes of data that a client wants to send.
 //
 // An agent acknowledges and throws away all data that comes before its
@@ -41,8 +43,9 @@ func (s *stream) release(sure bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.gate == gateHeld {
+		now := time.Now()
 		for _, e := range s.early {
-			s.push(e.payloadType, e.payload)
+			s.push(now, e.payloadType, e.payload)
 		}
 	}
 	s.gate = gateUnsure
@@ -50,7 +53,7 @@ func (s *stream) release(sure bool) {
 		s.gate, s.early = gateOpen, nil
 	}
 	s.kick()
-	s.room.Broadcast()
+	s.changed.Broadcast()
 }
 
 // remember keeps a copy of data while the gate is not open. When it is unsure

@@ -62,6 +62,14 @@ func (in *inlet) put(p []byte, most int) error {
 	return nil
 }
 
+// full reports whether put may wait. Who puts bytes is told nothing that can
+// become untrue before he does: others only make room.
+func (in *inlet) full() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.queue)-in.read >= inletLimit
+}
+
 // take waits for bytes and moves them to p.
 func (in *inlet) take(p []byte) (int, error) {
 	in.mu.Lock()

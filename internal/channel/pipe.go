@@ -18,9 +18,26 @@ func Pipe() (client, service Transport) {
 	return &pipeEnd{in: down, out: up}, &pipeEnd{in: up, out: down}
 }
 
-type pipeEnd struct{ in, out *pipeLane }
+type pipeEnd struct {
+	in, out    *pipeLane
+	beforeWait func() error // or nil
+}
 
-func (e *pipeEnd) ReadFrame() (Frame, error)    { return e.in.read() }
+func (e *pipeEnd) ReadFrame() (Frame, error) {
+	if e.beforeWait != nil && e.in.empty() {
+		if err := e.beforeWait(); err != nil {
+			return Frame{}, err
+		}
+	}
+	return e.in.read()
+}
+
+// BeforeWait is as of sockets, where reads come together too.
+func (e *pipeEnd) BeforeWait(f func() error) bool {
+	e.beforeWait = f
+	return true
+}
+
 func (e *pipeEnd) WriteFrame(frame Frame) error { return e.out.write(frame) }
 
 func (e *pipeEnd) Close() error {
@@ -62,6 +79,13 @@ func (l *pipeLane) write(frame Frame) error {
 	l.queue = append(l.queue, Frame{Text: frame.Text, Data: append(buffer[:0], frame.Data...)})
 	l.changed.Broadcast()
 	return nil
+}
+
+// empty reports whether read would wait.
+func (l *pipeLane) empty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queue) == 0 && !l.closed
 }
 
 func (l *pipeLane) read() (Frame, error) {

@@ -199,6 +199,11 @@ func (p *PortStream) Close() error {
 func (p *PortStream) deliver(payloadType PayloadType, payload []byte) error {
 	switch payloadType {
 	case PayloadOutput:
+		if p.in.full() {
+			if err := p.session.stream.settleEarlier(); err != nil {
+				return err
+			}
+		}
 		if p.session.stream.kept { // it does not come again
 			return p.in.put(payload, inletMost+maxEarlyBytes)
 		}

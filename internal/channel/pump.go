@@ -62,15 +62,13 @@ func (s *stream) pump() {
 		}
 		transport := s.transport
 		s.mu.Unlock()
-		for _, frame := range frames {
-			s.write(transport, frame)
-		}
+		s.write(transport, frames...)
 		s.mu.Lock()
 	}
 	s.pumping = false
 	s.arm(time.Now())
 	if s.err != nil {
-		s.room.Broadcast() // end waits for this
+		s.changed.Broadcast() // end waits for this
 	}
 }
 

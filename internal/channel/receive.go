@@ -11,6 +11,9 @@ import (
 // acknowledgement, and comes again.
 const maxCorruptRow = 8
 
+// settleMost is how many messages are taken in before they are settled.
+const settleMost = 64
+
 // receive takes one binary frame that t brought, and tells its owner of what
 // the stream cannot settle alone: the type of the message, and its payload. An
 // error is a *ProtocolError or comes from deliver, and nothing good can follow.
@@ -29,6 +32,11 @@ func (s *stream) receive(t Transport, frame []byte) (kind string, payload []byte
 		return "", nil, err
 	}
 	s.corruptRow = 0
+	if len(s.owed) >= settleMost {
+		if err := s.settleNow(t); err != nil {
+			return "", nil, err
+		}
+	}
 	switch m.Type {
 	case TypeAcknowledge:
 		ack, err := ParseAcknowledge(m.Payload)
@@ -39,7 +47,7 @@ func (s *stream) receive(t Transport, frame []byte) (kind string, payload []byte
 		s.acknowledged(ack.Sequence)
 	case s.role.receives:
 		s.unpause()
-		return m.Type, nil, s.arrive(t, &m)
+		return m.Type, nil, s.arrive(&m)
 	case TypePausePublication:
 		s.pause()
 	case TypeStartPublication:
@@ -52,8 +60,8 @@ func (s *stream) receive(t Transport, frame []byte) (kind string, payload []byte
 }
 
 // arrive puts one message of stream data in order, delivers what can be
-// delivered, and acknowledges.
-func (s *stream) arrive(t Transport, m *Message) error {
+// delivered, and notes what is to be acknowledged.
+func (s *stream) arrive(m *Message) error {
 	switch s.inbox.admit(m) {
 	case arrivalAbsurd:
 		return &ProtocolError{Doing: "read message",
@@ -67,16 +75,16 @@ func (s *stream) arrive(t Transport, m *Message) error {
 		// The acknowledgement of the first one was lost, or was too fast for
 		// the agent. Without another it would send this message for ever.
 		s.counters.duplicates.Add(1)
-		s.acknowledge(t, m)
+		s.acknowledge(m)
 	case arrivalEarly:
 		s.counters.outOfOrder.Add(1)
-		s.acknowledge(t, m)
+		s.acknowledge(m)
 		return nil
 	case arrivalNext:
 		if err := s.hand(m.PayloadType, m.Payload); err != nil {
 			return ignoreNotReady(err)
 		}
-		s.acknowledge(t, m)
+		s.acknowledge(m)
 	}
 	return s.deliverEarly()
 }
@@ -156,27 +164,3 @@ func ignoreNotReady(err error) error {
 	}
 	return err
 }
-
-// acknowledge answers a message of stream data.
-func (s *stream) acknowledge(t Transport, m *Message) {
-	ack := Acknowledge{Type: m.Type, ID: m.ID, Sequence: m.Sequence, Sequential: true}
-	s.ackPayload = ack.AppendJSON(s.ackPayload[:0])
-	answer := Message{
-		Type:          TypeAcknowledge,
-		SchemaVersion: 1,
-		CreatedDate:   uint64(time.Now().UnixMilli()),
-		Flags:         FlagSYN | FlagFIN,
-		ID:            newUUID(),
-		Payload:       s.ackPayload,
-	}
-	s.ackFrame = AppendMessage(s.ackFrame[:0], &answer)
-	write := t.WriteFrame
-	if patient, ok := t.(laterWriter); ok {
-		write = patient.WriteLater
-	}
-	s.wrote(t, write(Frame{Data: s.ackFrame}))
-}
-
-// laterWriter is a transport that may hold frames back until its reader waits,
-// to write many at once.
-type laterWriter interface{ WriteLater(Frame) error }

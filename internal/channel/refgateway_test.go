@@ -33,6 +33,10 @@ type refFaults struct {
 	outage time.Duration
 	pauses bool // the agent is told of the outage by pause_publication
 
+	// clump is how long messages gather once the client waits, which it is told of
+	// before it does, as by sockets that read ahead. 0: it is not told.
+	clump time.Duration
+
 	silent bool // no start_publication
 	goodby bool // resuming after the end gives an empty token, not channel_closed
 }
@@ -406,13 +410,30 @@ type refConn struct {
 	gateway *refGateway
 	greeted bool // protected by gateway.mu
 
+	beforeWait func() error // the reader's own; nil: nobody wants to know
+
 	mu      sync.Mutex // protects what follows; taken after gateway.mu
 	changed *sync.Cond
 	queue   [][]byte
 	err     error
 }
 
+// BeforeWait is as of sockets, when messages gather.
+func (c *refConn) BeforeWait(f func() error) bool {
+	if c.gateway.faults.clump == 0 {
+		return false
+	}
+	c.beforeWait = f
+	return true
+}
+
 func (c *refConn) ReadFrame() (Frame, error) {
+	if c.beforeWait != nil && c.empty() {
+		if err := c.beforeWait(); err != nil {
+			return Frame{}, err
+		}
+		time.Sleep(c.gateway.faults.clump)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.queue) == 0 && c.err == nil {
@@ -425,6 +446,12 @@ func (c *refConn) ReadFrame() (Frame, error) {
 	c.queue[0] = nil
 	c.queue = c.queue[1:]
 	return Frame{Data: frame}, nil
+}
+
+func (c *refConn) empty() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) == 0
 }
 
 func (c *refConn) WriteFrame(frame Frame) error {

@@ -31,6 +31,8 @@ type Session struct {
 	// the receiving goroutine's own:
 	opener *opener // nil: nothing is encrypted
 	taken  bool    // a port session, read from port
+	fresh  bool    // a message came since the last wait
+	output output
 
 	ctx    context.Context // ends when the session is to stop
 	cancel context.CancelFunc
@@ -67,6 +69,7 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 		done:     make(chan struct{}),
 	}
 	s.stream = newStream(clientRole, clientWindow, clientBurst, s.deliver)
+	s.stream.accept = s.accept
 	s.stream.hold()
 	if cfg.TakePort {
 		s.port = newPortStream(s)
@@ -195,15 +198,11 @@ func (s *Session) CustomerMessage() string {
 // queued is sent again until the agent has it or the session ends. Bytes go as
 // they are: a line feed is not made a carriage return.
 func (s *Session) Write(p []byte) (int, error) {
-	written := 0
-	for written < len(p) {
-		part := p[written:min(len(p), written+inputPayload)]
-		if err := s.stream.send(PayloadOutput, part); err != nil {
-			return written, fmt.Errorf("write input: %w", err)
-		}
-		written += len(part)
+	written, err := s.stream.sendAll(PayloadOutput, p, inputPayload)
+	if err != nil {
+		err = fmt.Errorf("write input: %w", err)
 	}
-	return written, nil
+	return written, err
 }
 
 // Resize tells the agent the size of the terminal, behind the input that was

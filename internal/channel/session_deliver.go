@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -45,10 +44,8 @@ func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 		return s.port.deliver(payloadType, payload)
 	}
 	switch payloadType {
-	case PayloadOutput:
-		return put(s.cfg.Stdout, payload)
-	case PayloadStdErr:
-		return put(s.cfg.Stderr, payload)
+	case PayloadOutput, PayloadStdErr:
+		return s.gather(payloadType, payload)
 	case PayloadExitCode:
 		return s.exited(payload)
 	case PayloadFlag:
@@ -56,17 +53,6 @@ func (s *Session) deliver(payloadType PayloadType, payload []byte) error {
 		return err
 	}
 	return &ProtocolError{Doing: "read message", Err: fmt.Errorf("payload type is %d", payloadType)}
-}
-
-func put(w io.Writer, p []byte) error {
-	n, err := w.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return fmt.Errorf("write output: %w", err)
-	}
-	return nil
 }
 
 // begun notes that data came. Without a handshake that shows that there will
@@ -264,6 +250,9 @@ func (s *Session) markReady() { s.once.Do(func() { close(s.ready) }) }
 // be executed the reason comes after the code.
 func (s *Session) exited(payload []byte) error {
 	code, err := ParseExitCode(payload)
+	if err == nil {
+		err = s.stream.settleEarlier() // whoever sees the code has the output before it
+	}
 	if err != nil {
 		return err
 	}

@@ -58,12 +58,22 @@ func (s *Session) guard(f func() error) (err error) {
 	return f()
 }
 
-// serve receives from one connection. It returns nil after channel_closed, a
+// serve receives from one connection, and settles all that it brought.
+func (s *Session) serve(t Transport, o *outage) error {
+	err := s.receive(t, o)
+	if unsettled := s.stream.settleLast(t, err); unsettled != nil && (err == nil || errors.As(err, new(*lostError))) {
+		return unsettled
+	}
+	return err
+}
+
+// receive receives from one connection. It returns nil after channel_closed, a
 // *lostError when the connection ended, another error when the session must.
 // Where frames end is the transport's to say; what it calls a ProtocolError is
 // one.
-func (s *Session) serve(t Transport, o *outage) error {
+func (s *Session) receive(t Transport, o *outage) error {
 	heard, closed := false, false
+	settle := s.stream.settling(t)
 	for {
 		frame, err := t.ReadFrame()
 		if err != nil {
@@ -72,6 +82,7 @@ func (s *Session) serve(t Transport, o *outage) error {
 		if frame.Text {
 			return errTextFrame
 		}
+		s.fresh = true
 		kind, payload, err := s.stream.receive(t, frame.Data)
 		if err != nil {
 			return err
@@ -81,7 +92,6 @@ func (s *Session) serve(t Transport, o *outage) error {
 			o.attempts = 0
 			s.watch.clear(waitStart)
 		}
-		s.watch.touch()
 		switch kind {
 		case TypeStartPublication:
 			s.announced()
@@ -95,6 +105,9 @@ func (s *Session) serve(t Transport, o *outage) error {
 			if _, _, gap := s.stream.inbox.gap(); !gap {
 				return nil
 			}
+		}
+		if err := settle(); err != nil {
+			return err
 		}
 	}
 }

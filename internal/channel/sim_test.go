@@ -22,7 +22,8 @@ import (
 var (
 	simSeed     = flag.Uint64("sim.seed", 0, "run only the simulated session of this seed")
 	simSessions = flag.Int("sim.sessions", 50, "simulated sessions, and a tenth and a hundredth as many hard and long ones")
-	simTime     = flag.Duration("sim.time", 0, "simulate for so long, from a random first seed")
+	simTime     = flag.Duration("sim.time", 0, "simulate for so long, from -sim.first")
+	simFirst    = flag.Uint64("sim.first", 0, "the first seed of -sim.time; 0: a random one")
 )
 
 // simShare is how many sessions a test runs for each of -sim.sessions, and its
@@ -37,7 +38,9 @@ func simulated(t *testing.T, share simShare, session func(t *testing.T, seed uin
 	case *simSeed != 0:
 		first, last = *simSeed, *simSeed
 	case *simTime != 0:
-		first, last = rand.Uint64N(1<<40), math.MaxUint64
+		if first, last = *simFirst, math.MaxUint64; first == 0 {
+			first = rand.Uint64N(1 << 40)
+		}
 		until = time.Now().Add(time.Duration(share.time * float64(*simTime)))
 		t.Logf("first seed %d", first)
 	case testing.Short():
@@ -165,6 +168,7 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 		outage:   time.Duration(max(0, rng.Int64N(int64(4*time.Second))-int64(2*time.Second))),
 		pauses:   !kind.exit && rng.IntN(2) == 0,
 		goodby:   rng.IntN(2) == 0,
+		clump:    time.Duration(mix(seed)%4) * 7 * time.Millisecond,
 	}
 	s.faults.silent = !s.faults.pauses && rng.IntN(3) == 0
 	return s
@@ -250,6 +254,7 @@ func (s *simulation) run() error {
 func (s *simulation) write(client *Session) {
 	rng := rand.New(rand.NewPCG(s.faults.seed, 3))
 	single, most := rng.IntN(20), 1+rng.IntN(3000)
+	most = max(most, len(s.up.want)>>17) // more messages need more than the limit, and show no more
 	for rest := s.up.want; len(rest) > 0; {
 		n := 1
 		if single--; single < 0 {

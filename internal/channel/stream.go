@@ -35,6 +35,7 @@ type stream struct {
 	limit   int // of unacknowledged messages, before send waits
 	burst   int // how many of the oldest are looked at to send again
 	deliver func(PayloadType, []byte) error
+	accept  func() error // has what was delivered accepted; nil: deliver does
 
 	counters counters
 	waiting  atomic.Int32 // senders that wait for room
@@ -46,7 +47,8 @@ type stream struct {
 	inbox      inbox
 	kept       bool // what is delivered now was kept, and acknowledged, before
 	corruptRow int
-	ackFrame   []byte
+	owed       []debt    // what is to be acknowledged, once it was accepted
+	from       Transport // what brought it; nil: none does
 	ackPayload []byte
 
 	// sending is held while a message is numbered and written, so that
@@ -54,7 +56,7 @@ type stream struct {
 	sending sync.Mutex
 
 	mu        sync.Mutex // protects what follows; never held while writing
-	room      *sync.Cond // tells senders of room, and of the end
+	changed   *sync.Cond // tells senders of room, and of the end
 	window    sendWindow
 	trip      roundTrip
 	transport Transport // nil: nobody is attached
@@ -91,19 +93,39 @@ const lastWords = time.Second
 
 func newStream(r role, limit, burst int, deliver func(PayloadType, []byte) error) *stream {
 	s := &stream{role: r, limit: limit, burst: min(burst, pumpChunk), deliver: deliver}
-	s.room = sync.NewCond(&s.mu)
+	s.changed = sync.NewCond(&s.mu)
 	return s
 }
 
 // send queues one message of data and writes it if it can go now. It waits
 // while too much is unacknowledged. The payload is copied.
 func (s *stream) send(payloadType PayloadType, payload []byte) error {
+	s.awaitRoom()
+	_, err := s.enqueue(payloadType, payload, max(1, len(payload)), true)
+	return err
+}
+
+// sendAll is send of p in messages of at most size bytes, many of which are
+// written at a time. It returns how much of p was queued.
+func (s *stream) sendAll(payloadType PayloadType, p []byte, size int) (queued int, err error) {
+	for queued < len(p) && err == nil {
+		room := s.awaitRoom()
+		var n int
+		n, err = s.enqueue(payloadType, p[queued:min(len(p), queued+room*size)], size, true)
+		queued += n
+	}
+	return queued, err
+}
+
+// awaitRoom waits while too much is unacknowledged. It returns how many
+// messages may be sent then, as many as are written at a time.
+func (s *stream) awaitRoom() int {
 	s.mu.Lock()
-	for s.err == nil && s.full() {
+	defer s.mu.Unlock()
+	for s.err == nil && s.room() <= 0 {
 		s.waitForRoom()
 	}
-	s.mu.Unlock()
-	return s.enqueue(payloadType, payload, true)
+	return min(max(1, s.room()), pumpChunk)
 }
 
 // waitForRoom waits once, and lets it be known. mu is held.
@@ -112,72 +134,83 @@ func (s *stream) waitForRoom() {
 	if s.starving != nil {
 		s.starving()
 	}
-	s.room.Wait()
+	s.changed.Wait()
 	s.waiting.Add(-1)
 }
 
-// full reports whether a sender of data must wait. mu is held.
-func (s *stream) full() bool {
+// room is how many messages of data may be sent before a sender must wait. mu
+// is held.
+func (s *stream) room() int {
 	if s.gate == gateHeld {
-		return s.window.unacked+len(s.early) >= s.limit
+		return s.limit - s.window.unacked - len(s.early)
 	}
-	return s.window.unacked >= s.limit
+	return s.limit - s.window.unacked
 }
 
 // sendNow is send without waiting for room, and past what is held: for the
 // handshake's own messages, which come from the goroutine that also takes in
 // the acknowledgements.
 func (s *stream) sendNow(payloadType PayloadType, payload []byte) error {
-	return s.enqueue(payloadType, payload, false)
-}
-
-func (s *stream) enqueue(payloadType PayloadType, payload []byte, data bool) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
-	frame, transport, err := s.number(payloadType, payload, data)
-	if transport != nil {
-		s.write(transport, frame)
-	}
+	_, err := s.enqueue(payloadType, payload, max(1, len(payload)), false)
 	return err
 }
 
-// number adds a message to the window, or to what is held. It returns the
-// transport if the message is to be written at once.
-func (s *stream) number(payloadType PayloadType, payload []byte, data bool) ([]byte, Transport, error) {
+// enqueue queues p, which is one message or not empty, and writes what can go.
+func (s *stream) enqueue(payloadType PayloadType, p []byte, size int, data bool) (queued int, err error) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	var buffer [pumpChunk][]byte
+	frames, transport, err := s.number(payloadType, p, size, data, buffer[:0])
+	if err != nil {
+		return 0, err
+	}
+	if len(frames) > 0 {
+		s.write(transport, frames...)
+	}
+	return len(p), nil
+}
+
+// number adds p to the window, or to what is held. It returns the frames that
+// are to be written at once, and the transport.
+func (s *stream) number(payloadType PayloadType, p []byte, size int, data bool, frames [][]byte) ([][]byte, Transport, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return nil, nil, s.err
 	}
-	if data && s.gate != gateOpen {
-		s.remember(payloadType, payload)
-		if s.gate == gateHeld {
-			return nil, nil, nil
+	now, inLine, n := time.Now(), s.window.hasUnsent(), 0
+	for more := true; more; more = len(p) > 0 {
+		part := p[:min(len(p), size)]
+		p = p[len(part):]
+		if data && s.gate != gateOpen {
+			s.remember(payloadType, part)
+			if s.gate == gateHeld {
+				continue
+			}
 		}
+		s.push(now, payloadType, part)
+		n++
 	}
-	inLine := s.window.hasUnsent()
-	frame := s.push(payloadType, payload)
-	if s.transport == nil || s.paused || inLine {
+	if n == 0 || s.transport == nil || s.paused || inLine {
 		return nil, nil, nil // it waits for the pump, which runs or will be kicked
 	}
-	now := time.Now()
-	s.window.takeUnsent(now, 1, nil)
+	frames, _ = s.window.takeUnsent(now, n, frames)
 	if !s.armed {
 		s.arm(now)
 	}
-	return frame, s.transport, nil
+	return frames, s.transport, nil
 }
 
 // push numbers a message and adds it to the window. It is there before it is
 // written: an acknowledgement can be faster than the writer's next line.
-func (s *stream) push(payloadType PayloadType, payload []byte) []byte {
+func (s *stream) push(now time.Time, payloadType PayloadType, payload []byte) {
 	if s.sealer != nil && s.sealer.types[payloadType] {
 		payload = s.sealer.seal(payload)
 	}
 	m := Message{
 		Type:          s.role.sends,
 		SchemaVersion: 1,
-		CreatedDate:   uint64(time.Now().UnixMilli()),
+		CreatedDate:   uint64(now.UnixMilli()),
 		Sequence:      s.window.next(),
 		ID:            newUUID(),
 		PayloadType:   payloadType,
@@ -190,7 +223,6 @@ func (s *stream) push(payloadType PayloadType, payload []byte) []byte {
 	s.window.push(frame)
 	s.counters.messagesSent.Add(1)
 	s.counters.bytesSent.Add(int64(len(payload)))
-	return frame
 }
 
 // encrypt makes messages that get their number from now on encrypted, those of
@@ -201,10 +233,19 @@ func (s *stream) encrypt(with *sealer) {
 	s.mu.Unlock()
 }
 
-// write writes a frame of the window.
-func (s *stream) write(t Transport, frame []byte) {
-	s.wrote(t, t.WriteFrame(Frame{Data: frame}))
+// write writes messages, all at once where the transport can.
+func (s *stream) write(t Transport, frames ...[]byte) {
+	if many, ok := t.(manyWriter); ok {
+		s.wrote(t, many.WriteFrames(frames))
+		return
+	}
+	for _, frame := range frames {
+		s.wrote(t, t.WriteFrame(Frame{Data: frame}))
+	}
 }
+
+// manyWriter is a transport that writes many binary frames at the price of one.
+type manyWriter interface{ WriteFrames(frames [][]byte) error }
 
 // wrote notes how a write ended. A transport that fails is closed, so that its
 // reader learns of it; the frame is in the window or will be asked for again.
@@ -325,7 +366,11 @@ func (s *stream) acknowledged(sequence int64) {
 		s.credit += min(2, math.MaxInt-s.credit)
 		s.kick()
 	}
-	s.room.Broadcast()
+	// Those who wait for room go on with many at once. Behind a loss there may be
+	// no many for long: acknowledgements come as messages are sent again.
+	if s.window.unacked == 0 || s.window.held() || s.room() >= min(pumpChunk, s.limit/4) {
+		s.changed.Broadcast()
+	}
 }
 
 // drained waits until nothing is unacknowledged or the stream is over.
@@ -334,14 +379,14 @@ func (s *stream) drained(stop func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.err == nil && (s.window.unacked > 0 || s.gate == gateHeld && len(s.early) > 0) && !stop() {
-		s.room.Wait()
+		s.changed.Wait()
 	}
 }
 
 // wake makes everyone who waits for room or for the end look again.
 func (s *stream) wake() {
 	s.mu.Lock()
-	s.room.Broadcast()
+	s.changed.Broadcast()
 	s.mu.Unlock()
 }
 
@@ -357,9 +402,9 @@ func (s *stream) end(err error) {
 	if s.later != nil {
 		s.later.Stop()
 	}
-	s.room.Broadcast()
+	s.changed.Broadcast()
 	for s.pumping {
-		s.room.Wait()
+		s.changed.Wait()
 	}
 	s.window = sendWindow{first: s.window.next()}
 	s.early = nil

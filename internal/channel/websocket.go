@@ -27,12 +27,13 @@ const (
 	defaultPing         = 30 * time.Second
 	defaultPong         = 15 * time.Second
 
-	// socketBuffer holds some messages of the usual size. The write buffers
-	// are shared by all connections that write at the same time.
+	// socketBuffer holds some messages of the usual size. What gorilla writes is
+	// short.
 	socketBuffer = 4 << 10
 )
 
-var writeBuffers sync.Pool
+// controlBuffers are gorilla's, and shared by all connections.
+var controlBuffers sync.Pool
 
 // WebsocketOptions says how to dial. The zero value works.
 type WebsocketOptions struct {
@@ -85,7 +86,7 @@ func DialWebsocket(ctx context.Context, address string, opts WebsocketOptions) (
 		Proxy:           opts.Proxy,
 		ReadBufferSize:  socketBuffer,
 		WriteBufferSize: socketBuffer,
-		WriteBufferPool: &writeBuffers,
+		WriteBufferPool: &controlBuffers,
 	}
 	if dialer.Proxy == nil {
 		dialer.Proxy = http.ProxyFromEnvironment
@@ -102,8 +103,10 @@ func DialWebsocket(ctx context.Context, address string, opts WebsocketOptions) (
 		}
 		return nil, err
 	}
-	d.cork.allowance = 0
-	return newSocket(conn, opts), nil
+	d.ahead.allowance = 0
+	s := newSocket(conn, opts)
+	s.client = true
+	return s, nil
 }
 
 // AcceptWebsocket answers an upgrade request. The caller has checked Host and
@@ -113,7 +116,7 @@ func AcceptWebsocket(w http.ResponseWriter, r *http.Request) (Transport, error) 
 		HandshakeTimeout: acceptTimeout,
 		ReadBufferSize:   socketBuffer,
 		WriteBufferSize:  socketBuffer,
-		WriteBufferPool:  &writeBuffers,
+		WriteBufferPool:  &controlBuffers,
 		CheckOrigin:      func(*http.Request) bool { return true },
 	}
 	conn, err := upgrader.Upgrade(w, r, nil)
@@ -133,7 +136,8 @@ func orDefault(d, byRule time.Duration) time.Duration {
 // socket is a websocket as a Transport.
 type socket struct {
 	conn         *websocket.Conn
-	cork         *corkedConn // nil: not ours
+	client       bool       // masks what it writes
+	ahead        *aheadConn // nil: not ours
 	writeTimeout time.Duration
 	ping, pong   time.Duration
 
@@ -143,10 +147,13 @@ type socket struct {
 	frame    []byte
 	deadline time.Time // what conn's was set to
 	inside   bool      // a message has begun: its deadline stays
-	begun    time.Time // when it has
+	begun    time.Time // when it has, or the first wait for the rest of it
+	settle   func() error
 	pings    allowance // of the other end's
 
-	writing sync.Mutex // held while a frame is written
+	writing sync.Mutex // held while frames are written
+	broken  error      // why nothing can be written any more; guarded by writing
+
 	closing sync.Once
 	closed  error
 	pinger  *time.Timer
@@ -161,8 +168,8 @@ func newSocket(conn *websocket.Conn, opts WebsocketOptions) *socket {
 		peer:         conn.RemoteAddr().String(),
 		pings:        allowance{left: pingBurst},
 	}
-	if cork, ok := corkOf(conn.NetConn()); ok {
-		s.cork, cork.writeTimeout = cork, s.writeTimeout
+	if ahead, ok := aheadOf(conn.NetConn()); ok {
+		s.ahead, ahead.beforeWait = ahead, s.aboutToWait
 	}
 	conn.SetReadLimit(readLimit)
 	conn.SetPongHandler(func(string) error { return s.extend(time.Now()) })
@@ -173,11 +180,8 @@ func newSocket(conn *websocket.Conn, opts WebsocketOptions) *socket {
 
 // ReadFrame reads the next message into the socket's own buffer.
 func (s *socket) ReadFrame() (Frame, error) {
-	// The reader may have been away for long, with a slow writer: only the
-	// time that is spent here counts. Moving the deadline costs; once in a
-	// while is enough.
-	if now := time.Now(); s.deadline.Sub(now) < s.pong+s.ping/2 {
-		if err := s.extend(now); err != nil {
+	if s.ahead == nil {
+		if err := s.aboutToWait(); err != nil {
 			return Frame{}, err
 		}
 	}
@@ -185,7 +189,10 @@ func (s *socket) ReadFrame() (Frame, error) {
 	if err != nil {
 		return Frame{}, s.readError(err)
 	}
-	s.inside, s.begun = true, time.Now()
+	s.inside, s.begun = true, time.Time{}
+	if s.ahead == nil {
+		s.begun = time.Now()
+	}
 	s.frame = s.frame[:0]
 	for {
 		if len(s.frame) == cap(s.frame) {
@@ -201,6 +208,41 @@ func (s *socket) ReadFrame() (Frame, error) {
 			return Frame{}, s.readError(err)
 		}
 	}
+}
+
+// BeforeWait has f called by each ReadFrame that is about to wait; by then it may
+// have read a part of a frame. What f fails with is what ReadFrame fails with. It
+// reports whether it can do so.
+func (s *socket) BeforeWait(f func() error) bool {
+	s.settle = f
+	return s.ahead != nil
+}
+
+// aboutToWait is called before each read that may wait. The reader may have been
+// away for long, with a slow writer: only the time that it spends reading counts.
+// Moving the deadline costs; once in a while is enough.
+func (s *socket) aboutToWait() error {
+	now := time.Now()
+	if s.ahead != nil && s.settle != nil {
+		before := now
+		if err := s.settle(); err != nil {
+			return err
+		}
+		if now = time.Now(); s.inside && now.Sub(before) > s.pong/4 {
+			s.deadline = s.deadline.Add(now.Sub(before))
+			return s.conn.SetReadDeadline(s.deadline)
+		}
+	}
+	if s.inside {
+		if s.begun.IsZero() {
+			s.begun = now
+		}
+		return nil
+	}
+	if s.deadline.Sub(now) < s.pong+s.ping/2 {
+		return s.extend(now)
+	}
+	return nil
 }
 
 // readError says what went wrong in the words of the channel: a frame that is
@@ -226,33 +268,6 @@ func (s *socket) extend(now time.Time) error {
 	}
 	s.deadline = now.Add(s.ping + s.pong)
 	return s.conn.SetReadDeadline(s.deadline)
-}
-
-// WriteFrame writes the frame, and what was held back before it.
-func (s *socket) WriteFrame(frame Frame) error { return s.write(frame, false) }
-
-// WriteLater writes the frame at the latest when ReadFrame is about to wait.
-func (s *socket) WriteLater(frame Frame) error { return s.write(frame, s.cork != nil) }
-
-func (s *socket) write(frame Frame, later bool) error {
-	kind := websocket.BinaryMessage
-	if frame.Text {
-		kind = websocket.TextMessage
-	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if later {
-		s.cork.hold()
-		defer s.cork.release()
-	}
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.writeTimeout)); err != nil {
-		return err
-	}
-	err := s.conn.WriteMessage(kind, frame.Data)
-	if isTimeout(err) {
-		return &TimeoutError{Layer: LayerWrite, Peer: s.peer, After: s.writeTimeout}
-	}
-	return err
 }
 
 // sendPing runs on the timer's goroutine. A ping that cannot be written in

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -120,7 +122,7 @@ func socketPair(t *testing.T, opts WebsocketOptions) (client *socket, server *we
 		}))
 	}()
 	dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
-		return &corkedConn{Conn: near, writeTimeout: time.Second}, nil
+		return &aheadConn{Conn: near}, nil
 	}}
 	conn, _, err := dialer.DialContext(t.Context(), "ws://node.test/", nil)
 	if err != nil {
@@ -128,6 +130,7 @@ func socketPair(t *testing.T, opts WebsocketOptions) (client *socket, server *we
 	}
 	server = <-accepted
 	client = newSocket(conn, opts)
+	client.client = true
 	t.Cleanup(func() { client.Close(); server.Close() })
 	return client, server
 }
@@ -194,40 +197,70 @@ func TestAFrameThatIsTooLargeIsRefused(t *testing.T) {
 	})
 }
 
-func TestHeldBackFramesGoBeforeTheNextWait(t *testing.T) {
+func TestAReaderIsToldBeforeEachWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := socketPair(t, WebsocketOptions{})
-		got := make(chan string, 10)
-		go func() {
-			for {
-				_, p, err := server.ReadMessage()
-				if err != nil {
-					return
+		refuse := errors.New("no more")
+		waits := 0
+		if !client.BeforeWait(func() error {
+			if waits++; waits == 3 {
+				return refuse
+			}
+			return nil
+		}) {
+			t.Fatal("the socket cannot tell")
+		}
+		for want := range 2 {
+			var wire []byte
+			for range 3 {
+				wire = appendFrame(wire, websocket.BinaryMessage, false, []byte("x"))
+			}
+			go server.NetConn().Write(wire)
+			for range 3 {
+				if _, err := client.ReadFrame(); err != nil || waits != want+1 {
+					t.Fatalf("%v, %d waits, want %d", err, waits, want+1)
 				}
-				got <- string(p)
-			}
-		}()
-		for _, text := range []string{"a", "b"} {
-			if err := client.WriteLater(Frame{Data: []byte(text)}); err != nil {
-				t.Fatal(err)
 			}
 		}
-		time.Sleep(defaultPing / 2) // a ping would take them along
-		if len(got) != 0 {
-			t.Fatal("frames were not held back")
-		}
-		go client.ReadFrame()
-		synctest.Wait()
-		if len(got) != 2 || <-got != "a" || <-got != "b" {
-			t.Fatal("the reader waits on what it held back")
-		}
-		client.WriteLater(Frame{Data: []byte("c")})
-		if err := client.WriteFrame(Frame{Data: []byte("d")}); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		if len(got) != 2 || <-got != "c" || <-got != "d" {
-			t.Fatal("a frame overtook another or stayed behind")
+		if _, err := client.ReadFrame(); err != refuse {
+			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestManyFramesAreOneWrite(t *testing.T) {
+	for _, masked := range []bool{true, false} {
+		conn := &saidConn{said: strings.NewReader("")}
+		var writes [][]byte
+		s := socketOver(t, conn, masked)
+		conn.record = func(p []byte) { writes = append(writes, append([]byte(nil), p...)) }
+		var want [][]byte
+		for _, n := range []int{0, 1, 7, 8, 9, 125, 126, 1<<16 - 1, 1 << 16, 3} {
+			want = append(want, []byte(strings.Repeat("abcdefg", n/7+1))[:n])
+		}
+		if err := s.WriteFrames(want[:7]); err != nil || len(writes) != 1 {
+			t.Fatalf("%v, %d writes, want one", err, len(writes))
+		}
+		if err := s.WriteFrames(want[7:]); err != nil || len(writes) > 4 {
+			t.Fatalf("%v, %d writes of 128 KiB", err, len(writes)-1)
+		}
+		got := readByGorilla(t, bytes.Join(writes, nil), masked)
+		if !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("masked=%v: %d frames differ from what was written", masked, len(got))
+		}
+	}
+}
+
+func TestNothingFollowsAWriteThatFailed(t *testing.T) {
+	conn := &saidConn{said: strings.NewReader("")}
+	s := socketOver(t, conn, true)
+	broken := errors.New("broken")
+	conn.fail = broken
+	if err := s.WriteFrame(Frame{Data: []byte("x")}); err != broken {
+		t.Fatalf("got %v", err)
+	}
+	conn.fail, conn.wrote = nil, 0
+	if err := s.WriteFrame(Frame{Data: []byte("y")}); err != broken || conn.wrote != 0 {
+		t.Errorf("got %v and %d bytes", err, conn.wrote)
+	}
 }

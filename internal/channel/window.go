@@ -34,6 +34,9 @@ func (w *sendWindow) push(frame []byte) {
 // hasUnsent reports whether something waits to be sent.
 func (w *sendWindow) hasUnsent() bool { return w.sent < len(w.entries) }
 
+// held reports whether the oldest message had to be sent again.
+func (w *sendWindow) held() bool { return len(w.entries) > 0 && w.entries[0].sends > 1 }
+
 // takeUnsent appends at most n frames that wait to be sent and counts them as
 // sent now. resent is how many of them had been sent before.
 func (w *sendWindow) takeUnsent(now time.Time, n int, frames [][]byte) (_ [][]byte, resent int) {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -20,6 +21,9 @@ type textFilter struct{ held []byte }
 // pass returns what the agent sends for a read of p. The result is valid until
 // the next call.
 func (f *textFilter) pass(p []byte) []byte {
+	if len(f.held) == 0 && utf8.Valid(p) && !bytes.Contains(p, []byte("\uFFFD")) {
+		return p
+	}
 	in := append(f.held, p...)
 	out := make([]byte, 0, len(in))
 	i := 0
@@ -52,6 +56,9 @@ type stream struct {
 // channel.
 func (st *stream) copy(r io.Reader) error {
 	size := st.s.node.agent.MaxPayload - len(st.prefix)
+	if st.bulk() {
+		size *= bulkMessages
+	}
 	buf := make([]byte, max(size, 1))
 	atLineStart := true
 	for {
@@ -77,12 +84,23 @@ func (st *stream) copy(r io.Reader) error {
 	}
 }
 
+// bulkMessages is how many messages are read at a time when nothing is to happen
+// between them. The bytes and their messages are those of an agent; it is only
+// that it can send faster than a client receives.
+const bulkMessages = 64
+
+// bulk reports whether many messages can be read at a time.
+func (st *stream) bulk() bool { return st.pacing == 0 && st.prefix == "" }
+
 func (st *stream) send(p []byte) error {
 	if st.s.node.agent.UTF8 {
 		p = st.filter.pass(p)
 	}
-	if len(p) == 0 {
+	switch {
+	case len(p) == 0:
 		return nil
+	case st.bulk():
+		return st.s.agent.SendAll(st.payload, p, st.s.node.agent.MaxPayload)
 	}
 	if err := st.s.agent.Send(st.payload, p); err != nil {
 		return err
