@@ -42,6 +42,9 @@ func (s *stream) hold() bool {
 func (s *stream) release(sure bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.gate == gateOpen {
+		return // what was sent before cannot be taken back
+	}
 	if s.gate == gateHeld {
 		now := time.Now()
 		for _, e := range s.early {
@@ -57,10 +60,11 @@ func (s *stream) release(sure bool) {
 }
 
 // remember keeps a copy of data while the gate is not open. When it is unsure
-// and as much as a window was sent, the gate opens: memory is bounded, and an
-// agent that takes so much has no handshake in mind. mu is held.
+// and as much as a window was acknowledged, the gate opens: memory is bounded, and
+// an agent that takes so much has no handshake in mind. A window more may be under
+// way, or have waited. mu is held.
 func (s *stream) remember(payloadType PayloadType, payload []byte) {
-	if s.gate == gateUnsure && len(s.early) >= s.limit {
+	if s.gate == gateUnsure && len(s.early) >= 2*s.limit {
 		s.gate, s.early = gateOpen, nil
 		return
 	}
