@@ -46,6 +46,7 @@ type refFaults struct {
 type refGateway struct {
 	t      testing.TB
 	faults refFaults
+	clump  time.Duration // of faults, which change
 	agent  *refAgent
 	start  time.Time
 	wake   chan struct{}
@@ -87,7 +88,7 @@ type refIdentity struct {
 
 // newRefGateway returns a gateway with its agent, which begin starts.
 func newRefGateway(t testing.TB, conf refConfig, faults refFaults) *refGateway {
-	g := &refGateway{t: t, faults: faults, start: time.Now(), wake: make(chan struct{}, 1), gone: make(chan struct{}),
+	g := &refGateway{t: t, faults: faults, clump: faults.clump, start: time.Now(), wake: make(chan struct{}, 1), gone: make(chan struct{}),
 		agent: newRefAgent(conf, faults.seed), seen: map[refIdentity]uint64{}}
 	a := g.agent
 	a.after, a.complain = g.after, t.Errorf
@@ -420,7 +421,7 @@ type refConn struct {
 
 // BeforeWait is as of sockets, when messages gather.
 func (c *refConn) BeforeWait(f func() error) bool {
-	if c.gateway.faults.clump == 0 {
+	if c.gateway.clump == 0 {
 		return false
 	}
 	c.beforeWait = f
@@ -432,7 +433,7 @@ func (c *refConn) ReadFrame() (Frame, error) {
 		if err := c.beforeWait(); err != nil {
 			return Frame{}, err
 		}
-		time.Sleep(c.gateway.faults.clump)
+		time.Sleep(c.gateway.clump)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
