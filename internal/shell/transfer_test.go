@@ -292,7 +292,7 @@ func TestTransferSaysWhatIsWrong(t *testing.T) {
 		"the directory " + dir + "/none does not exist": uploadOf(text, dir+"/none/f"),
 		"is a directory":        uploadOf(text, dir+"/d"),
 		"no-such-user-here":     refused,
-		"another checksum":      sum,
+		"has changed while":     sum,
 		dir + "/d exists":       existing,
 		"mkdir: ":               uploadOf(text, "/proc/1/f"),
 		"the directory /etc/pa": uploadOf(text, "/etc/passwd/x"),
@@ -301,6 +301,23 @@ func TestTransferSaysWhatIsWrong(t *testing.T) {
 		if _, failed := errors.AsType[*TransferError](err); !failed || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+	spoiled := uploadOf([]byte("as planned"), filepath.Join(dir, "spoiled"))
+	spoiled.Progress = func(done int64) {
+		if done == spoiled.Size {
+			os.WriteFile(filepath.Join(partOf(spoiled), "data"), []byte("as spoiled"), 0o600)
+		}
+	}
+	if _, err := r.Upload(t.Context(), spoiled); err == nil || !strings.Contains(err.Error(), "another checksum") {
+		t.Errorf("content that was changed on the target: %v", err)
+	}
+	shorter := uploadOf([]byte("as planned"), filepath.Join(dir, "shorter"))
+	shorter.Content = strings.NewReader("as plan")
+	if _, err := r.Upload(t.Context(), shorter); err == nil || !strings.Contains(err.Error(), "has changed while") {
+		t.Errorf("a source that lost its end: %v", err)
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 1 {
+		t.Errorf("there are %v", names)
 	}
 	leftIn(t, dir)
 	for source, want := range map[string]string{dir + "/none": "does not exist", "/dev/null": "not a regular file"} {

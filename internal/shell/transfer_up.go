@@ -70,22 +70,29 @@ func (c *Client) Upload(ctx context.Context, u Upload) (done Uploaded, err error
 	if done.Resumed, err = t.begin(ctx); err != nil {
 		return done, err
 	}
-	sum := &posixSum{}
-	if _, err = io.Copy(sum, io.NewSectionReader(u.Content, 0, done.Resumed)); err != nil {
+	sum, whole := &posixSum{}, sha256.New()
+	both := io.MultiWriter(sum, whole)
+	if _, err = io.Copy(both, io.NewSectionReader(u.Content, 0, done.Resumed)); err != nil {
 		return done, &TransferError{Err: err}
 	}
 	for at := done.Resumed; at < u.Size; {
 		t.report(at)
-		n, err := t.append(ctx, at, sum)
+		n, err := t.append(ctx, at, both)
 		if err != nil {
 			return done, err
 		}
 		at += n
 	}
 	t.report(u.Size)
+	if hex.EncodeToString(whole.Sum(nil)) != u.SHA256 {
+		return done, &TransferError{Err: errChanged}
+	}
 	done.Checked, err = t.finish(ctx, sum)
 	return done, err
 }
+
+// errChanged is said here, because not every target can tell.
+var errChanged = errors.New("what is uploaded has changed while it was read; the destination is as it was")
 
 // PlacingError is the *LostError of the last step of an upload: the content may
 // be in its place.
@@ -165,7 +172,10 @@ func (t *uploading) begin(ctx context.Context) (int64, error) {
 // append sends the next piece and adds it to the sum.
 func (t *uploading) append(ctx context.Context, at int64, sum io.Writer) (int64, error) {
 	piece := make([]byte, min(t.piece, t.Size-at))
-	if _, err := t.Content.ReadAt(piece, at); err != nil && !errors.Is(err, io.EOF) {
+	if n, err := t.Content.ReadAt(piece, at); n < len(piece) {
+		if errors.Is(err, io.EOF) {
+			err = errChanged
+		}
 		return 0, &TransferError{Err: err}
 	}
 	_, _ = sum.Write(piece)
