@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,7 +24,7 @@ import (
 var (
 	torture      = flag.Bool("torture", false, "run the whole torture suite, with large outputs")
 	tortureTenth = flag.Bool("torture.tenth", false, "run a tenth of the torture suite's cells, not a few in a hundred")
-	tortureSeed  = flag.Uint64("torture.seed", 0, "chooses the cells that are run; 0 is others each time")
+	tortureSeed  = flag.Uint64("torture.seed", 0, "chooses the cells that are run; 0 takes it from TORTURE_SEED, or others each time")
 	tortureTable = flag.String("torture.table", "", "with -torture, write the results to this file, as Markdown")
 	tortureJobs  = flag.Int("torture.jobs", 8, "sessions of the torture suite at a time")
 	onlyColumn   = flag.String("column", "", "of the torture suite, only columns whose name contains this")
@@ -196,7 +197,10 @@ func (s sample) has(name string, of, most uint64) bool {
 func TestTorture(t *testing.T) {
 	seed := *tortureSeed
 	if seed == 0 {
-		seed = uint64(time.Now().UnixNano()) % 1_000_000
+		seed, _ = strconv.ParseUint(os.Getenv("TORTURE_SEED"), 10, 64)
+	}
+	if seed == 0 {
+		seed = rand.Uint64N(1_000_000)
 	}
 	began, at := time.Now(), commit()
 	// A session's shell must not inherit that signals are ignored, which is how
