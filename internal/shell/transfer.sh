@@ -20,6 +20,15 @@ fi
 
 size() { wc -c <"$1"; }
 
+# full says, after a write that failed, what is free where $1 is, if df can tell.
+full() {
+df -Pk "$1" 2>/dev/null | {
+read -r x
+read -r x x x n x
+[ "$n" ] && [ "$n" -ge 0 ] && printf ', where %s KiB are free' "$n"
+} 2>/dev/null
+}
+
 # ours says whether the private directory is there and nobody else's: another
 # user's, or a symbolic link, is not to be followed.
 ours() {
@@ -91,7 +100,8 @@ echo "0 none -"
 restart() { umask 077; still "$1" "$2"; true >"$1/data"; }
 
 # append adds a piece of the content: $1 the directory, $2 the upload, $3 what
-# there is, $4 what there then has to be, $5 how the input is encoded.
+# there is, $4 what there then has to be, $5 how the input is encoded, $6 the size
+# of all of it.
 append() {
 umask 077
 still "$1" "$2"
@@ -104,9 +114,9 @@ b) base64 -d;;
 bz) base64 -d | gzip -dc;;
 z) gzip -dc;;
 *) cat;;
-esac >>"$d/data" || die "cannot write to $d"
+esac >>"$d/data"
 n=$(size "$d/data") || exit 1
-[ $((n)) = "$3" ] || die "cannot write to $d: $((n)) bytes are there and not $3"
+[ $((n)) = "$3" ] || die "$((n)) of $5 bytes could be written to $d$(full "$d")"
 }
 
 # finish checks the content and puts it in its place: $1 the directory, $2 the
@@ -128,7 +138,7 @@ esac
 n=$d/data
 if [ $w = tree ]; then
 n=$d/tree
-rm -rf "$n" && mkdir "$n" && tar -xpof "$d/data" -C "$n" || exit 1
+rm -rf "$n" && mkdir "$n" && tar -xpof "$d/data" -C "$n" || die "cannot unpack to $n$(full "$d")"
 if [ "$o" ]; then chown -R -h "$o" "$n" || exit 1; fi
 else
 if [ "$o" ]; then chown "$o" "$n" || exit 1; fi

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -326,6 +327,32 @@ func TestTransferSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+}
+
+func TestAFullDiskIsSaidWithItsNumbers(t *testing.T) {
+	r := boot(t, []string{"dash"}, habits{exact: true}, Options{})
+	tools, dir := t.TempDir(), t.TempDir()
+	for name, then := range map[string]string{"cat": "head -c 5", "base64": "head -c 5"} {
+		script := "#!/bin/sh\n" + then + "\necho no space left >&2\nexit 1\n"
+		if err := os.WriteFile(filepath.Join(tools, name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.run(t, sh("export PATH="+tools+":$PATH"))
+	file := uploadOf([]byte("as planned"), filepath.Join(dir, "f"))
+	_, err := r.Upload(t.Context(), file)
+	want := regexp.MustCompile(`^no space left; 5 of 10 bytes could be written to \S+, where [0-9]+ KiB are free$`)
+	if _, failed := errors.AsType[*TransferError](err); !failed || !want.MatchString(err.Error()) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+	tree := uploadOf(archive(t), filepath.Join(dir, "d"))
+	tree.Tree = true
+	want = regexp.MustCompile(`cannot unpack to \S+, where [0-9]+ KiB are free$`)
+	r.run(t, sh("cd "+tools+" && rm cat base64 && printf '#!/bin/sh\nexit 1\n' >tar && chmod +x tar"))
+	if _, err := r.Upload(t.Context(), tree); err == nil || !want.MatchString(err.Error()) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+	leftIn(t, dir)
 }
 
 // archive is a tar archive with what is easily done wrong.

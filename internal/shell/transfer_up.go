@@ -181,7 +181,8 @@ func (t *uploading) append(ctx context.Context, at int64, sum io.Writer) (int64,
 	_, _ = sum.Write(piece)
 	encoding, text := t.encode(piece)
 	after := at + int64(len(piece))
-	_, err := t.part(ctx, "append", []string{t.dir, t.id, strconv.FormatInt(at, 10), strconv.FormatInt(after, 10), encoding}, text, nil)
+	_, err := t.part(ctx, "append", []string{t.dir, t.id, strconv.FormatInt(at, 10), strconv.FormatInt(after, 10), encoding,
+		strconv.FormatInt(t.Size, 10)}, text, nil)
 	return int64(len(piece)), err
 }
 
