@@ -223,9 +223,7 @@ func (v *plainView) jobComplete(at time.Time, f event.JobComplete) {
 	if f.FailedStep != "" {
 		text += " at step " + Sanitize(f.FailedStep)
 	}
-	if f.DurationMS > 0 {
-		text += " after " + millis(f.DurationMS)
-	}
+	text += took(f)
 	if f.FailedStep == "" && f.Why != "" {
 		text += ": " + Sanitize(f.Why)
 	}

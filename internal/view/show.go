@@ -155,10 +155,7 @@ func (v *showView) job(j *shownJob) {
 	if j.done == nil {
 		head += v.opts.paint(yellow, "no end recorded")
 	} else {
-		head += v.opts.outcomeText(j.done.Outcome)
-		if j.done.DurationMS > 0 {
-			head += " after " + millis(j.done.DurationMS)
-		}
+		head += v.opts.outcomeText(j.done.Outcome) + took(*j.done)
 		if j.done.Why != "" && j.done.FailedStep == "" {
 			head += ": " + Sanitize(j.done.Why)
 		}

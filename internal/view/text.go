@@ -108,6 +108,16 @@ func setting(d time.Duration) string {
 	return s
 }
 
+// took says how long a job took. One that was not begun took no time, whatever
+// the clock says.
+func took(f event.JobComplete) string {
+	if f.DurationMS == 0 || f.Outcome == outcome.Skipped || f.Outcome == outcome.NotStarted {
+		return ""
+	}
+	return " after " + millis(f.DurationMS)
+}
+
+// millis is a duration of so many milliseconds.
 func millis(ms int64) string { return duration(time.Duration(ms) * time.Millisecond) }
 
 // size is a number of bytes for people.
